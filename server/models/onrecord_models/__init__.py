@@ -1,0 +1,10 @@
+"""The built-in weights, as files. docs/model-card.md says what they are and are not good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def nli_path() -> Path:
+    """Folder of the NLI model in Hugging Face layout (config, tokenizer, fp16 safetensors)."""
+    return Path(__file__).resolve().parent / "nli"

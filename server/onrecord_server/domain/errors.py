@@ -1,0 +1,142 @@
+"""Every error that a user can meet, as one tree. rpc/errors.py maps each to a gRPC status; nothing else does.
+
+OnrecordError
+├── InvalidInput           fields are wrong; all of them are listed at once
+├── NotFound               no such statement
+├── AlreadyExists          the name is taken
+├── Overloaded             no room in the queue; come back after retry_after seconds
+├── DeadlineTooShort       the caller's deadline passed, or passes before the work could be done
+├── StoreError             the record cannot be read or written
+│   ├── StoreUnusable      not a record, from a newer version, no access (found at start)
+│   ├── StoreReadOnly      may be read and not written
+│   └── StoreFull          no room on the disk
+├── ModelError             the model failed on this input
+│   └── ModelUnusable      cannot be loaded, or fails its canary pair (found at start)
+├── ShuttingDown           the server is draining
+└── ConfigError            the server cannot start as configured (port in use, bad flag)
+
+Messages are one line: what is wrong, where, and what to do. They never hold a traceback or another user's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One bad field: its path in the request ("claims[3].text"), a reason code, and what to do."""
+
+    field: str
+    reason: str
+    message: str
+
+
+class OnrecordError(Exception):
+    """Base of all. `reason` is the ErrorInfo.reason on the wire, UPPER_SNAKE."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(OnrecordError):
+    """One or more fields are wrong. A single violation lends its own reason to the error."""
+
+    reason: ClassVar[str] = "INVALID_FIELDS"
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        if not violations:
+            raise ValueError("InvalidInput needs at least one violation")
+        self.violations = tuple(violations)
+        first = self.violations[0]
+        more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
+        super().__init__(f"{first.field}: {first.message}{more}")
+
+
+class NotFound(OnrecordError):
+    """No such resource."""
+
+    reason: ClassVar[str] = "STATEMENT_NOT_FOUND"
+
+    def __init__(self, resource_name: str) -> None:
+        super().__init__(f"{resource_name}: not on the record; list the collection to see what is")
+        self.resource_name = resource_name
+
+
+class AlreadyExists(OnrecordError):
+    """The name is taken."""
+
+    reason: ClassVar[str] = "STATEMENT_EXISTS"
+
+    def __init__(self, resource_name: str) -> None:
+        super().__init__(f"{resource_name}: the name is taken; leave it empty to have one chosen")
+        self.resource_name = resource_name
+
+
+class Overloaded(OnrecordError):
+    """No room in the queue. Nothing was done; come back after `retry_after` seconds."""
+
+    reason: ClassVar[str] = "OVERLOADED"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"the server has more work than it can take; retry in {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
+class DeadlineTooShort(OnrecordError):
+    """The deadline passed before the work was done."""
+
+    reason: ClassVar[str] = "DEADLINE_TOO_SHORT"
+
+
+class StoreError(OnrecordError):
+    """The record cannot be read or written."""
+
+    reason: ClassVar[str] = "STORE_FAILED"
+
+
+class StoreUnusable(StoreError):
+    """Not a record, from a newer version, or out of reach."""
+
+    reason: ClassVar[str] = "STORE_UNUSABLE"
+
+
+class StoreReadOnly(StoreError):
+    """The record may be read and not written."""
+
+    reason: ClassVar[str] = "STORE_READ_ONLY"
+
+
+class StoreFull(StoreError):
+    """No room on the disk; nothing of the request was kept."""
+
+    reason: ClassVar[str] = "STORE_FULL"
+
+
+class ModelError(OnrecordError):
+    """The model failed on this input."""
+
+    reason: ClassVar[str] = "MODEL_FAILED"
+
+
+class ModelUnusable(ModelError):
+    """The model cannot be loaded, or is not what it says."""
+
+    reason: ClassVar[str] = "MODEL_UNUSABLE"
+
+
+class ShuttingDown(OnrecordError):
+    """The server is draining; another one, or this one after its restart, will answer."""
+
+    reason: ClassVar[str] = "SHUTTING_DOWN"
+
+
+class ConfigError(OnrecordError):
+    """The server cannot start as configured."""
+
+    reason: ClassVar[str] = "CONFIG"

@@ -1,0 +1,227 @@
+"""Value types of the domain. Immutable, no I/O; the proto files carry the field-by-field documentation."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+DEFAULT_COLLECTION = "collections/default"
+
+
+class Stance(enum.Enum):
+    """Whether a speaker stands behind a text. Reported speech is not assertion."""
+
+    ASSERTED = "asserted"
+    DENIED = "denied"
+    QUESTIONED = "questioned"
+
+
+class Verdict(enum.Enum):
+    """What the record says of a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    CONFLICTING = "conflicting"
+    NOT_ENOUGH_EVIDENCE = "not_enough_evidence"
+
+
+class Relation(enum.Enum):
+    """What one statement does to a claim."""
+
+    SUPPORTS = "supports"
+    CONTRADICTS = "contradicts"
+    NEUTRAL = "neutral"
+
+
+class Reason(enum.Enum):
+    """Why a claim is undecided, or decided by who said it. NONE: the evidence decides."""
+
+    NONE = "none"
+    NO_STATEMENTS_IN_SCOPE = "no_statements_in_scope"
+    NO_RELEVANT_STATEMENT = "no_relevant_statement"
+    EVIDENCE_NEUTRAL = "evidence_neutral"
+    LOW_MARGIN = "low_margin"
+    OTHER_SPEAKER = "other_speaker"
+    CLAIM_TOO_LONG = "claim_too_long"
+    EXCLUSIVE_ATTRIBUTION = "exclusive_attribution"
+    NOT_ASSERTED = "not_asserted"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open stretch of a text, in Unicode code points."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Somebody statements are attributed to. An empty name: unknown, or a narrator without a publisher."""
+
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name and aliases, the name first; empty ones left out."""
+        return tuple(n for n in (self.name, *self.aliases) if n)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a statement was published."""
+
+    uri: str = ""
+    title: str = ""
+    publisher: str = ""
+    publish_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementDraft:
+    """A statement before it is on the record. `name` empty: the store chooses one. Times are aware (UTC)."""
+
+    text: str
+    name: str = ""
+    context: str = ""
+    speaker: Speaker = field(default_factory=Speaker)
+    relayed_by: str = ""
+    stance: Stance = Stance.ASSERTED
+    source: Source = field(default_factory=Source)
+    stated_time: datetime | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    labels: tuple[str, ...] = ()
+    document: str = ""
+    original: str = ""
+    original_span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(StatementDraft):
+    """A statement on the record: a draft plus what the store adds."""
+
+    create_time: datetime | None = None
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NliScores:
+    """Probabilities of the three NLI labels for one pair; finite, 0 to 1, sum 1 within 1e-3."""
+
+    entailment: float
+    neutral: float
+    contradiction: float
+
+    def __post_init__(self) -> None:
+        total = self.entailment + self.neutral + self.contradiction
+        # `not (…)` also refuses NaN, which compares false with everything
+        if not all(0.0 <= p <= 1.0 for p in self.as_tuple()) or not abs(total - 1.0) <= 1e-3:
+            raise ValueError(f"not a probability distribution: {self.as_tuple()}")
+
+    def as_tuple(self) -> tuple[float, float, float]:
+        """(entailment, neutral, contradiction)."""
+        return (self.entailment, self.neutral, self.contradiction)
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """The model's word on one pair; `truncated` when the premise was cut to what the model reads."""
+
+    scores: NliScores
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim to check. `speaker`, when set, is who is claimed to have said `text`."""
+
+    text: str
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAttribution:
+    """How a claim was read: who is said to have said what. `speaker` empty: the claim names nobody."""
+
+    content: str
+    speaker: str = ""
+    stance: Stance = Stance.ASSERTED
+    exclusive: bool = False
+    excluded_speakers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One statement that was looked at, and what it does to the claim."""
+
+    statement: Statement
+    relation: Relation
+    scores: NliScores
+    similarity: float
+    quote: str
+    quote_span: Span
+    notes: tuple[str, ...] = ()
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A loaded model: what it is, and what it reads. `labels` in output order; empty for an encoder."""
+
+    model_id: str
+    revision: str
+    labels: tuple[str, ...] = ()
+    precision: str = "fp32"
+    max_tokens: int = 512
+    fake: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of one check went, in milliseconds."""
+
+    retrieval_ms: float = 0.0
+    queue_ms: float = 0.0
+    inference_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What a caller may set for a check; None takes the default. Ranges: domain/limits.py."""
+
+    support_threshold: float | None = None
+    contradiction_threshold: float | None = None
+    contradiction_margin: float | None = None
+    topic_threshold: float | None = None
+    max_evidence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a verdict was made with. `options` has every default filled in."""
+
+    model_id: str
+    model_revision: str
+    options: CheckOptions
+    store_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The verdict on one claim, with its evidence: deciding statements first, then the nearest ones."""
+
+    verdict: Verdict
+    confidence: float
+    reason: Reason
+    evidence: Sequence[Evidence]
+    supporting_speakers: tuple[str, ...]
+    contradicting_speakers: tuple[str, ...]
+    attribution: ClaimAttribution
+    provenance: Provenance
+    timings: Timings
+    explanation: str

@@ -1,0 +1,65 @@
+"""What the rest of the server knows of a model: two Protocols. Arrays are numpy; torch stays behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from onrecord_server.domain.types import ModelInfo
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedPair:
+    """A tokenised pair, ready for a batch.
+
+    `ids`: token ids with specials. `hypothesis_start`: index of the first hypothesis token (token type 1 from there).
+    `truncated`: the premise was cut from its end so that the whole hypothesis fits.
+    """
+
+    ids: tuple[int, ...]
+    hypothesis_start: int
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class PairScorer(Protocol):
+    """An NLI model. Thread use: `encode` from any thread, `score` from one thread at a time."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded; labels in output order, always entailment, neutral, contradiction after mapping by name."""
+        ...
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
+        """Tokenise (premise, hypothesis) pairs. A hypothesis that fills the model alone raises ModelError."""
+        ...
+
+    def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
+        """Calibrated probabilities, shape (len(batch), 3), columns entailment, neutral, contradiction."""
+        ...
+
+
+class TextEncoder(Protocol):
+    """A sentence encoder for retrieval."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors, shape (len(texts), dimension). Long texts are cut to what the encoder reads."""
+        ...
