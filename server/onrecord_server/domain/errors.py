@@ -11,6 +11,7 @@ OnrecordError
 │   ├── StoreReadOnly      may be read and not written
 │   └── StoreFull          no room on the disk
 ├── ModelError             the model failed on this input
+│   ├── ClaimTooLongForModel  the claim leaves no room for a premise
 │   └── ModelUnusable      cannot be loaded, or fails its canary pair (found at start)
 ├── ShuttingDown           the server is draining
 └── ConfigError            the server cannot start as configured (port in use, bad flag)
@@ -122,6 +123,12 @@ class ModelError(OnrecordError):
     """The model failed on this input."""
 
     reason: ClassVar[str] = "MODEL_FAILED"
+
+
+class ClaimTooLongForModel(ModelError):
+    """The hypothesis alone fills what the model reads. A check answers with a typed reason instead."""
+
+    reason: ClassVar[str] = "CLAIM_TOO_LONG"
 
 
 class ModelUnusable(ModelError):

@@ -39,7 +39,7 @@ class PairScorer(Protocol):
         ...
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
-        """Tokenise (premise, hypothesis) pairs. A hypothesis that fills the model alone raises ModelError."""
+        """Tokenise (premise, hypothesis) pairs. A hypothesis that fills the model alone raises ClaimTooLongForModel."""
         ...
 
     def score(self, batch: Sequence[EncodedPair]) -> FloatArray:

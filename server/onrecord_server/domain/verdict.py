@@ -1,0 +1,202 @@
+"""The verdict rule: a pure function of numbers and of who said what.
+
+Three lessons shape it. Contradiction is looked at before entailment, with a margin, because a rule that asks for
+entailment first hides most real contradictions. A statement must be on the claim's topic before a contradiction is
+believed, because models "contradict" unrelated text. And reported speech is not assertion: who said it, and whether they
+asserted, denied or asked it, is part of the verdict.
+
+The order of candidates changes nothing, and a candidate that is judged neutral changes no verdict (property tests).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from onrecord_server.domain.types import CheckOptions, NliScores, Reason, Relation, Stance, Verdict
+
+# Chosen on the development claims; docs/benchmarks.md has the curve each came from.
+DEFAULT_OPTIONS = CheckOptions(
+    support_threshold=0.5,
+    contradiction_threshold=0.6,
+    contradiction_margin=0.3,
+    topic_threshold=0.4,
+    max_evidence=5,
+)
+
+# An undecided claim is called LOW_MARGIN, not EVIDENCE_NEUTRAL, when the best label but neutral is at least this.
+_LEANING = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """CheckOptions with nothing left open. All finite."""
+
+    support: float
+    contradiction: float
+    margin: float
+    topic: float
+
+    @classmethod
+    def resolve(cls, options: CheckOptions, defaults: CheckOptions = DEFAULT_OPTIONS) -> Thresholds:
+        """Fill what `options` leaves open from `defaults`. ValueError when a default is missing or not finite."""
+
+        def pick(name: str) -> float:
+            value = getattr(options, name)
+            value = getattr(defaults, name) if value is None else value
+            if value is None or not math.isfinite(value):
+                raise ValueError(f"{name} has no finite value")
+            return float(value)
+
+        return cls(
+            support=pick("support_threshold"),
+            contradiction=pick("contradiction_threshold"),
+            margin=pick("contradiction_margin"),
+            topic=pick("topic_threshold"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A check beside the model that fired: its name, and what it makes of a supporting statement.
+
+    `effect` NEUTRAL withdraws the support, CONTRADICTS turns it into a contradiction.
+    """
+
+    name: str
+    effect: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One statement as the rule sees it.
+
+    `by_claimed`: said by the speaker the claim names (True when it names none). `by_excluded`: said by a speaker whom
+    the claim says did not say it. `similarity`: cosine, -1 to 1.
+    """
+
+    scores: NliScores
+    similarity: float
+    stance: Stance = Stance.ASSERTED
+    by_claimed: bool = True
+    by_excluded: bool = False
+    guards: tuple[Guard, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.similarity):
+            raise ValueError(f"similarity is not a number: {self.similarity}")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one statement does to the claim. `strength`: the probability behind the relation, 0 to 1."""
+
+    relation: Relation
+    strength: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, how sure, why undecided, and a judgement a candidate, in the candidates' order."""
+
+    verdict: Verdict
+    confidence: float
+    reason: Reason
+    judgements: tuple[Judgement, ...]
+
+
+def judge(candidate: Candidate, claim_stance: Stance, limits: Thresholds) -> Judgement:
+    """What one statement does to a claim whose speaker asserts, denies or questions the content."""
+    relation, strength, notes = _content_relation(candidate, limits)
+    if candidate.stance is Stance.QUESTIONED and relation is not Relation.NEUTRAL:
+        return Judgement(Relation.NEUTRAL, strength, (*notes, "statement_not_asserted"))
+    if candidate.stance is Stance.DENIED and relation is not Relation.NEUTRAL:
+        # denying a text speaks against what the text supports; it says nothing on what the text contradicts
+        flipped = Relation.CONTRADICTS if relation is Relation.SUPPORTS else Relation.NEUTRAL
+        relation, notes = flipped, (*notes, "statement_denied")
+    if claim_stance is Stance.DENIED and relation is not Relation.NEUTRAL:
+        # a claim that somebody denied X is borne out by what contradicts X, and refuted by what supports it
+        relation = Relation.CONTRADICTS if relation is Relation.SUPPORTS else Relation.SUPPORTS
+        notes = (*notes, "claim_denies")
+    return Judgement(relation, strength, notes)
+
+
+def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relation, float, tuple[str, ...]]:
+    scores = candidate.scores
+    if candidate.similarity < limits.topic:
+        return Relation.NEUTRAL, scores.neutral, ("off_topic",)
+    if (
+        scores.contradiction >= limits.contradiction
+        and scores.contradiction - scores.entailment >= limits.margin
+    ):
+        return Relation.CONTRADICTS, scores.contradiction, ()
+    if scores.entailment >= limits.support:
+        relation, notes = Relation.SUPPORTS, []
+        for guard in candidate.guards:
+            notes.append(guard.name)
+            # a contradiction outweighs a mere withdrawal, whatever the order of the guards
+            if relation is not Relation.CONTRADICTS:
+                relation = guard.effect
+        return relation, scores.entailment, tuple(notes)
+    return Relation.NEUTRAL, scores.neutral, ()
+
+
+def decide(
+    candidates: Sequence[Candidate],
+    limits: Thresholds,
+    *,
+    claim_stance: Stance = Stance.ASSERTED,
+    attributed: bool = False,
+    exclusive: bool = False,
+) -> Decision:
+    """The verdict on a claim.
+
+    `attributed`: the claim names a speaker, so only candidates with `by_claimed` decide; the same content from somebody
+    else leaves it undecided (OTHER_SPEAKER), or contradicts a claim that is `exclusive`.
+    """
+    judgements = tuple(judge(c, claim_stance, limits) for c in candidates)
+    if not candidates:
+        return Decision(Verdict.NOT_ENOUGH_EVIDENCE, 1.0, Reason.NO_STATEMENTS_IN_SCOPE, judgements)
+    if claim_stance is Stance.QUESTIONED:
+        return Decision(Verdict.NOT_ENOUGH_EVIDENCE, 1.0, Reason.NOT_ASSERTED, judgements)
+    pairs = list(zip(candidates, judgements, strict=True))
+    own = [j for c, j in pairs if c.by_claimed]
+    supports, contradicts = _strongest(own, Relation.SUPPORTS), _strongest(own, Relation.CONTRADICTS)
+
+    if exclusive:
+        # the words belong to somebody the claim rules out, or to others only
+        rivals = _strongest([j for c, j in pairs if c.by_excluded], Relation.SUPPORTS)
+        others = _strongest([j for c, j in pairs if not c.by_claimed], Relation.SUPPORTS)
+        stolen = max(rivals, others if not supports else 0.0)
+        if stolen:
+            return Decision(Verdict.CONTRADICTED, stolen, Reason.EXCLUSIVE_ATTRIBUTION, judgements)
+    if supports and contradicts:
+        return Decision(Verdict.CONFLICTING, min(supports, contradicts), Reason.NONE, judgements)
+    if contradicts:
+        return Decision(Verdict.CONTRADICTED, contradicts, Reason.NONE, judgements)
+    if supports:
+        return Decision(Verdict.SUPPORTED, supports, Reason.NONE, judgements)
+    if attributed:
+        others = _strongest([j for c, j in pairs if not c.by_claimed], Relation.SUPPORTS)
+        if others:
+            return Decision(Verdict.NOT_ENOUGH_EVIDENCE, others, Reason.OTHER_SPEAKER, judgements)
+    return _undecided(pairs, limits, judgements)
+
+
+def _strongest(judgements: Iterable[Judgement], relation: Relation) -> float:
+    """Largest strength among the judgements of that relation; 0 when there is none."""
+    return max((j.strength for j in judgements if j.relation is relation), default=0.0)
+
+
+def _undecided(
+    pairs: Sequence[tuple[Candidate, Judgement]], limits: Thresholds, judgements: tuple[Judgement, ...]
+) -> Decision:
+    near = [c for c, _ in pairs if c.by_claimed and c.similarity >= limits.topic]
+    lean = max((max(c.scores.entailment, c.scores.contradiction) for c in near), default=0.0)
+    if not near:
+        reason = Reason.NO_RELEVANT_STATEMENT
+    else:
+        reason = Reason.LOW_MARGIN if lean >= _LEANING else Reason.EVIDENCE_NEUTRAL
+    return Decision(Verdict.NOT_ENOUGH_EVIDENCE, 1.0 - lean, reason, judgements)
