@@ -30,7 +30,7 @@ def premises_for(statement: Statement, attribution: ClaimAttribution) -> list[Pr
     windows = [Premise(statement.text[s.start : s.end], s) for s in window_spans(statement.text)]
     if attribution.speaker or statement.stance is not Stance.ASSERTED or not statement.speaker.name:
         return windows
-    if not _mentions(attribution.content, statement.speaker.name):
+    if not any(_mentions(attribution.content, name) for name in statement.speaker.names):
         return windows
     named = [Premise(f"{statement.speaker.name} said: {w.text}", w.span) for w in windows]
     return [*windows, *named]
