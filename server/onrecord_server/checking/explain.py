@@ -36,7 +36,9 @@ def explain(
             return f"What is on the record of {who} contradicts it."
         return f"The record contradicts it: {speaker_list(contradicting)}."
     if verdict is Verdict.CONFLICTING:
-        return f"The record disagrees with itself: {speaker_list(supporting)} for, {speaker_list(contradicting)} against."
+        return (
+            f"The record disagrees with itself: {speaker_list(supporting)} for, {speaker_list(contradicting)} against."
+        )
     return _undecided(reason, who, supporting)
 
 

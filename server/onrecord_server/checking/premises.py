@@ -24,7 +24,7 @@ class Premise:
 def premises_for(statement: Statement, attribution: ClaimAttribution) -> list[Premise]:
     """At least one premise. Nothing of the statement is left out: long ones are windowed on sentence bounds.
 
-    A claim that mentions the statement's speaker without attributing anything to him ("Putin supports China's position")
+    A claim that mentions the statement's speaker without attributing anything to him ("Putin supports China's aims")
     is also read against "Vladimir Putin said: …", since the statement's own text does not hold his name.
     """
     windows = [Premise(statement.text[s.start : s.end], s) for s in window_spans(statement.text)]

@@ -2,8 +2,8 @@
 
 Three lessons shape it. Contradiction is looked at before entailment, with a margin, because a rule that asks for
 entailment first hides most real contradictions. A statement must be on the claim's topic before a contradiction is
-believed, because models "contradict" unrelated text. And reported speech is not assertion: who said it, and whether they
-asserted, denied or asked it, is part of the verdict.
+believed, because models "contradict" unrelated text. And reported speech is not assertion: who said it, and whether
+they asserted, denied or asked it, is part of the verdict.
 
 The order of candidates changes nothing, and a candidate that is judged neutral changes no verdict (property tests).
 """
@@ -127,10 +127,7 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
     scores = candidate.scores
     if candidate.similarity < limits.topic:
         return Relation.NEUTRAL, scores.neutral, ("off_topic",)
-    if (
-        scores.contradiction >= limits.contradiction
-        and scores.contradiction - scores.entailment >= limits.margin
-    ):
+    if scores.contradiction >= limits.contradiction and scores.contradiction - scores.entailment >= limits.margin:
         return Relation.CONTRADICTS, scores.contradiction, ()
     if scores.entailment >= limits.support:
         relation, notes = Relation.SUPPORTS, []

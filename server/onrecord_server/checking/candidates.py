@@ -1,0 +1,76 @@
+"""From hits to candidates: which statements the model reads, and how the rule sees each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onrecord_server.checking.premises import Premise
+from onrecord_server.domain.guards import guards_for
+from onrecord_server.domain.speakers import same_speaker
+from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Relation
+from onrecord_server.domain.verdict import Candidate, Thresholds, judge
+from onrecord_server.ingest import parse_claim
+from onrecord_server.store.base import Hit
+
+# Statements read by the model for one claim. More finds more evidence and more noise; docs/benchmarks.md has the curve.
+CANDIDATES = 8
+# Statements fetched when the claim names a speaker: enough that his own words are among them.
+ATTRIBUTED_POOL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate statement with its best-deciding premise and the model's word on it."""
+
+    hit: Hit
+    premise: Premise
+    score: PairScore
+    candidate: Candidate
+
+
+def read_claim(claim: Claim) -> ClaimAttribution:
+    """Who is claimed to have said what: from the caller when he says so, else from the words."""
+    if claim.speaker.strip():
+        return ClaimAttribution(content=claim.text.strip(), speaker=claim.speaker.strip())
+    return parse_claim(claim.text)
+
+
+def select(hits: Sequence[Hit], attribution: ClaimAttribution, limit: int = CANDIDATES) -> list[Hit]:
+    """The hits that the model reads: the best, and for a claim that names a speaker the best of his own and of others'.
+
+    Others' words never support such a claim, but tell who did say it; half the places are enough for them.
+    """
+    if not attribution.speaker:
+        return list(hits[:limit])
+    own = [h for h in hits if same_speaker(attribution.speaker, h.statement.speaker)]
+    others = [h for h in hits if not same_speaker(attribution.speaker, h.statement.speaker)]
+    return [*own[:limit], *others[: limit // 2]]
+
+
+def make_candidate(hit: Hit, premise: Premise, scores: NliScores, attribution: ClaimAttribution) -> Candidate:
+    """The rule's view of one statement read one way."""
+    statement = hit.statement
+    return Candidate(
+        scores=scores,
+        similarity=hit.similarity,
+        stance=statement.stance,
+        by_claimed=not attribution.speaker or same_speaker(attribution.speaker, statement.speaker),
+        by_excluded=any(same_speaker(name, statement.speaker) for name in attribution.excluded_speakers),
+        guards=guards_for(premise.text, attribution.content),
+    )
+
+
+def most_telling(readings: Sequence[Scored], attribution: ClaimAttribution, limits: Thresholds) -> Scored:
+    """Of several readings of one statement (windows, with and without its speaker), the one that decides most.
+
+    A reading that supports wins over one that contradicts: a window cut from its context contradicts more
+    easily than it entails.
+    """
+    rank = {Relation.SUPPORTS: 2, Relation.CONTRADICTS: 1, Relation.NEUTRAL: 0}
+
+    def key(scored: Scored) -> tuple[int, float]:
+        judgement = judge(scored.candidate, attribution.stance, limits)
+        return (rank[judgement.relation], judgement.strength)
+
+    return max(readings, key=key)

@@ -1,0 +1,69 @@
+"""Checks beside the model: what it overlooks in a pair that it takes for entailment.
+
+Small NLI models read past numbers and dates: "overthrown on August 15" entails "overthrown on July 4" for them. A guard
+looks only at statements that the model takes as support; it withdraws the support or turns it into a contradiction, and
+its name is kept in the evidence. What each gains on development data is in docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from onrecord_server.domain.types import Relation
+from onrecord_server.domain.verdict import Guard
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul",
+            "august aug", "september sept sep", "october oct", "november nov", "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+# "August 15, 2021", "Aug. 15th"; "15 August 2021"; "2021-08-15"
+_MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(\d{{4}})\b)?", re.IGNORECASE)
+_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+({_MONTH})\b\.?(?:,?\s+(\d{{4}})\b)?", re.IGNORECASE)
+_ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of a month; `year` 0 when it is not told."""
+
+    month: int
+    day: int
+    year: int = 0
+
+    def may_be(self, other: Day) -> bool:
+        """False when the two cannot be the same day."""
+        same_year = not self.year or not other.year or self.year == other.year
+        return same_year and (self.month, self.day) == (other.month, other.day)
+
+
+def days(text: str) -> tuple[Day, ...]:
+    """Days named in an English text, each once."""
+    found = [Day(_MONTHS[m[1].lower()], int(m[2]), int(m[3] or 0)) for m in _MONTH_DAY.finditer(text)]
+    found += [Day(_MONTHS[m[2].lower()], int(m[1]), int(m[3] or 0)) for m in _DAY_MONTH.finditer(text)]
+    found += [Day(int(m[2]), int(m[3]), int(m[1])) for m in _ISO.finditer(text)]
+    return tuple(dict.fromkeys(d for d in found if 1 <= d.day <= 31 and 1 <= d.month <= 12))
+
+
+def date_guard(premise: str, claim: str) -> Guard | None:
+    """Fires when the claim names a day, and the premise names days but not that one."""
+    claimed = days(claim)
+    if not claimed:
+        return None
+    known = days(premise)
+    if known and not all(any(c.may_be(k) for k in known) for c in claimed):
+        return Guard("date_mismatch", Relation.CONTRADICTS)
+    return None
+
+
+def guards_for(premise: str, claim: str) -> tuple[Guard, ...]:
+    """The guards that fire for a pair, in a fixed order."""
+    return tuple(g for g in (date_guard(premise, claim),) if g)
