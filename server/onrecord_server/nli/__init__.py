@@ -1,0 +1,45 @@
+"""NLI models and sentence encoders behind two Protocols. Importing it imports neither torch nor transformers."""
+
+from __future__ import annotations
+
+from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer, TextEncoder
+
+__all__ = ["EncodedPair", "FloatArray", "PairScorer", "TextEncoder", "load_encoder", "load_scorer"]
+
+BUILTIN = "builtin"
+FAKE = "fake"
+
+
+def load_scorer(
+    model: str = BUILTIN, *, revision: str | None = None, precision: str = "auto", threads: int | None = None
+) -> PairScorer:
+    """Load an NLI model and try it on canary pairs; ready to score when this returns.
+
+    model: "builtin", "fake" (declared and deterministic, for tests), the folder of a Hugging Face sequence classifier,
+    or a Hub id; local files are preferred to the network. revision: commit, branch or tag of a Hub id.
+    precision: "auto", "fp32", "bf16" or "int8". threads: cores for one batch; None takes all this process may use.
+
+    Raises ModelUnusable: not found, no safetensors, labels that are not entailment / neutral / contradiction, a canary
+    pair that comes out wrong.
+    """
+    if model == FAKE:
+        from onrecord_server.nli.fake import FakeScorer
+
+        return FakeScorer()
+    from onrecord_server.nli.scorer import load_classifier
+
+    return load_classifier(model, revision=revision, precision=precision, threads=threads)
+
+
+def load_encoder(name: str = BUILTIN, *, revision: str | None = None) -> TextEncoder:
+    """Load a sentence encoder (mean pooling, unit length).
+
+    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. Raises ModelUnusable.
+    """
+    if name == FAKE:
+        from onrecord_server.nli.fake import FakeEncoder
+
+        return FakeEncoder()
+    from onrecord_server.nli.encoder import load_sentence_encoder
+
+    return load_sentence_encoder(name, revision=revision)

