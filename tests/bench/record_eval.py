@@ -48,7 +48,7 @@ class CachedWorker:
 
     def __init__(self, worker: InferenceWorker, path: Path) -> None:
         self._worker = worker
-        self.scorer_info = worker.scorer_info
+        self.scorer = worker.scorer
         self.embed = worker.embed
         self._scores: dict[tuple[str, str], tuple[list[float], bool]] = {}
         if path.exists():

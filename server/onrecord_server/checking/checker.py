@@ -142,8 +142,8 @@ class Checker:
         limits = Thresholds.resolve(options, self._defaults)
         gathered = await self.gather(parent, claim, options, deadline=deadline)
         provenance = Provenance(
-            model_id=self._worker.scorer_info.model_id,
-            model_revision=self._worker.scorer_info.revision,
+            model_id=self._worker.scorer.info.model_id,
+            model_revision=self._worker.scorer.info.revision,
             options=CheckOptions(
                 support_threshold=limits.support,
                 contradiction_threshold=limits.contradiction,
