@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from onrecord_server.domain import limits
 from onrecord_server.domain.errors import InvalidInput
 from onrecord_server.domain.limits import Limit
