@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
 
 from onrecord_server.checking.checker import CANDIDATES, Checker, Gathered
+from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
 from onrecord_server.domain.types import CheckOptions, Claim, NliScores, PairScore, StatementDraft, Verdict
 from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Thresholds
 from onrecord_server.nli import load_encoder, load_scorer

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-import onrecord
-
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 CLAIMS = [json.loads(line) for line in (SEEDS / "claims.jsonl").read_text("utf-8").splitlines()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,7 +49,7 @@ class StatementStore(Protocol):
 
     def create(
         self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray
-    ) -> list[Statement | OnrecordError]:
+    ) -> builtins.list[Statement | OnrecordError]:
         """Store the drafts in one transaction; a taken name yields AlreadyExists in its place, the rest are kept.
 
         vectors: shape (len(drafts), dimension), unit length.
@@ -67,11 +68,11 @@ class StatementStore(Protocol):
         """Take one statement off the record, or NotFound."""
         ...
 
-    def document_statements(self, parent: str, document: str) -> list[Statement]:
+    def document_statements(self, parent: str, document: str) -> builtins.list[Statement]:
         """Statements ingested from a document, in order; empty when it was not."""
         ...
 
-    def search(self, parent: str, text: str, vector: FloatArray, limit: int) -> list[Hit]:
+    def search(self, parent: str, text: str, vector: FloatArray, limit: int) -> builtins.list[Hit]:
         """Hybrid search: BM25 over the text and cosine over the vectors, fused; best first, at most `limit`."""
         ...
 

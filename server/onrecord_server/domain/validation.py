@@ -1,0 +1,194 @@
+"""What may enter the record, and what a claim may look like. Pure; every function reports all violations at once.
+
+The checks are total: no `str`, however hostile, makes them raise. Messages say what is wrong and what to do, and never
+repeat the caller's text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from onrecord_server.domain import limits
+from onrecord_server.domain.errors import FieldViolation, InvalidInput
+from onrecord_server.domain.limits import Limit
+from onrecord_server.domain.types import DEFAULT_COLLECTION, CheckOptions, Claim, StatementDraft
+
+_ID = "[a-z0-9][a-z0-9-]{0,62}"
+_PARENT = re.compile(f"collections/{_ID}")
+_NAME = re.compile(f"(collections/{_ID})/statements/{_ID}")
+_ID_RULE = 'ids are 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter or digit'
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # C0, DEL and C1, but tab, line feed, carriage return
+# Characters that print nothing although their category says letter, mark or symbol: fillers, joiners, variation
+# selectors, the empty Braille cell (Unicode's Default_Ignorable_Code_Point beyond category Cf, plus U+2800).
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH
+
+
+def raise_if_any(violations: Sequence[FieldViolation]) -> None:
+    """Raise InvalidInput with all the violations, if there are any."""
+    if violations:
+        raise InvalidInput(violations)
+
+
+def text_violations(field: str, value: str, limit: Limit, *, required: bool) -> list[FieldViolation]:
+    """What is wrong with one text field.
+
+    Reasons: REQUIRED (empty), BLANK (nothing visible in it, in any script), the limit's own reason (too many code
+    points), NOT_UNICODE (a lone surrogate), CONTROL_CHARACTER (any but tab, line feed and carriage return). An optional
+    field may be empty, and not blank.
+    """
+    if not value:
+        if not required:
+            return []
+        return [FieldViolation(field, "REQUIRED", f"is empty; give 1 to {limit.value:,} {limit.unit}")]
+    found: list[FieldViolation] = []
+    if len(value) > limit.value:
+        message = f"has {len(value):,} {limit.unit}; shorten it to {limit.value:,}"
+        found.append(FieldViolation(field, limit.reason, message))
+    if surrogate := _SURROGATE.search(value):
+        message = f"has a lone surrogate at code point {surrogate.start()}; send valid Unicode (UTF-8)"
+        found.append(FieldViolation(field, "NOT_UNICODE", message))
+    if control := _CONTROL.search(value):
+        message = (
+            f"has the control character U+{ord(control.group()):04X} at code point {control.start()}; "
+            "of these only tabs and line breaks are accepted, remove it"
+        )
+        found.append(FieldViolation(field, "CONTROL_CHARACTER", message))
+    if not found and _is_blank(value):
+        remedy = "write something" if required else "leave it empty or write something"
+        found.append(FieldViolation(field, "BLANK", f"has no visible character; {remedy}"))
+    return found
+
+
+def draft_violations(draft: StatementDraft, prefix: str = "statement", *, parent: str = "") -> list[FieldViolation]:
+    """What is wrong with a statement. With `parent`, a name that lies elsewhere is wrong, too."""
+    at = f"{prefix}." if prefix else ""
+    found: list[FieldViolation] = []
+    if draft.name:
+        found += _name_violations(f"{at}name", draft.name, parent)
+    for field, value, limit, required in (
+        ("text", draft.text, limits.STATEMENT_CODE_POINTS, True),
+        ("context", draft.context, limits.CONTEXT_CODE_POINTS, False),
+        ("speaker.name", draft.speaker.name, limits.NAME_CODE_POINTS, False),
+        ("relayed_by", draft.relayed_by, limits.NAME_CODE_POINTS, False),
+        ("source.uri", draft.source.uri, limits.URI_CODE_POINTS, False),
+        ("source.title", draft.source.title, limits.TITLE_CODE_POINTS, False),
+        ("source.publisher", draft.source.publisher, limits.NAME_CODE_POINTS, False),
+        ("document", draft.document, limits.NAME_CODE_POINTS, False),
+        ("original", draft.original, limits.STATEMENT_CODE_POINTS, False),
+    ):
+        found += text_violations(at + field, value, limit, required=required)
+    found += _list_violations(f"{at}speaker.aliases", draft.speaker.aliases, limits.ALIASES, limits.NAME_CODE_POINTS)
+    found += _list_violations(f"{at}labels", draft.labels, limits.LABELS, limits.LABEL_CODE_POINTS)
+    found += _time_violations(draft, at)
+    span = draft.original_span
+    if span is not None and not 0 <= span.start <= span.end < 2**31:
+        message = "does not run forwards; start is at least 0 and end at least start"
+        found.append(FieldViolation(f"{at}original_span", "OUT_OF_RANGE", message))
+    return found
+
+
+def claim_violations(claim: Claim, prefix: str = "claim") -> list[FieldViolation]:
+    """What is wrong with a claim."""
+    at = f"{prefix}." if prefix else ""
+    return [
+        *text_violations(f"{at}text", claim.text, limits.CLAIM_CODE_POINTS, required=True),
+        *text_violations(f"{at}speaker", claim.speaker, limits.NAME_CODE_POINTS, required=False),
+    ]
+
+
+def options_violations(options: CheckOptions, prefix: str = "options") -> list[FieldViolation]:
+    """What is wrong with the options of a check. None is never wrong: it takes the default."""
+    at = f"{prefix}." if prefix else ""
+    found: list[FieldViolation] = []
+    for field, value, low in (
+        ("support_threshold", options.support_threshold, 0),
+        ("contradiction_threshold", options.contradiction_threshold, 0),
+        ("contradiction_margin", options.contradiction_margin, 0),
+        ("topic_threshold", options.topic_threshold, -1),
+    ):
+        if value is not None and not (math.isfinite(value) and low <= value <= 1):
+            found.append(FieldViolation(at + field, "OUT_OF_RANGE", f"is not a number from {low} to 1; choose one"))
+    count, most = options.max_evidence, limits.MAX_EVIDENCE
+    if count is not None and not 0 <= count <= most.value:
+        reason = most.reason if count > most.value else "OUT_OF_RANGE"
+        found.append(FieldViolation(f"{at}max_evidence", reason, f"is {count}; choose 0 to {most.value}"))
+    return found
+
+
+def parse_parent(value: str, field: str = "parent") -> str:
+    """The collection's resource name; the default collection for "". Raises InvalidInput."""
+    if not value:
+        return DEFAULT_COLLECTION
+    if not _PARENT.fullmatch(value):
+        message = f'is not "collections/{{collection}}"; {_ID_RULE}'
+        raise InvalidInput([FieldViolation(field, "INVALID_RESOURCE_NAME", message)])
+    return value
+
+
+def parse_name(value: str, field: str = "name") -> str:
+    """A statement's resource name, "collections/{collection}/statements/{statement}". Raises InvalidInput."""
+    raise_if_any(_name_violations(field, value, ""))
+    return value
+
+
+def parent_of(name: str) -> str:
+    """The collection that a valid statement name lies in."""
+    return name.partition("/statements/")[0]
+
+
+def _name_violations(field: str, name: str, parent: str) -> list[FieldViolation]:
+    match = _NAME.fullmatch(name)
+    if not match:
+        message = f'is not "collections/{{collection}}/statements/{{statement}}"; {_ID_RULE}'
+        return [FieldViolation(field, "INVALID_RESOURCE_NAME", message)]
+    if parent and match.group(1) != parent:
+        message = "lies in another collection than the parent; name a statement under the parent, or leave it empty"
+        return [FieldViolation(field, "WRONG_PARENT", message)]
+    return []
+
+
+def _list_violations(field: str, values: Sequence[str], count: Limit, each: Limit) -> list[FieldViolation]:
+    if len(values) > count.value:  # the items are not looked at: there may be a million of them
+        message = f"has {len(values):,} {count.unit}; keep at most {count.value}"
+        return [FieldViolation(field, count.reason, message)]
+    return [v for i, value in enumerate(values) for v in text_violations(f"{field}[{i}]", value, each, required=True)]
+
+
+def _time_violations(draft: StatementDraft, at: str) -> list[FieldViolation]:
+    found: list[FieldViolation] = []
+    for field, value in (
+        ("source.publish_time", draft.source.publish_time),
+        ("stated_time", draft.stated_time),
+        ("valid_from", draft.valid_from),
+        ("valid_until", draft.valid_until),
+    ):
+        if value is None:
+            continue
+        if value.utcoffset() is None:
+            found.append(FieldViolation(at + field, "NO_TIME_ZONE", "has no time zone; give it in UTC"))
+        elif not _FIRST <= value - _EPOCH <= _LAST:
+            found.append(FieldViolation(at + field, "OUT_OF_RANGE", "lies outside the years 1 to 9999 in UTC"))
+    if not found and draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
+        message = "is before valid_from; exchange the two or leave one out"
+        found.append(FieldViolation(f"{at}valid_until", "OUT_OF_RANGE", message))
+    return found
+
+
+def _is_blank(value: str) -> bool:
+    """Whether nothing in the text can be seen: only separators, controls, format characters and fillers."""
+    return all(unicodedata.category(c) in _BLANK_CATEGORIES or _INVISIBLE.match(c) for c in value)
+
+
+_BLANK_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})

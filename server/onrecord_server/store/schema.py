@@ -1,0 +1,141 @@
+"""The tables of a record, as a list of migrations. Step n takes a file from `user_version` n to n + 1."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+
+from onrecord_server.domain.errors import StoreUnusable
+
+APPLICATION_ID = 0x4F4E5243  # "ONRC", in the file's header: what `file` and we know a record by
+
+# `porter` folds "opposes" and "opposed" into one term. The weights of text, context, speaker, original: the text is
+# what a statement says; the others help to find it.
+_FIRST = """
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    encoder_id TEXT NOT NULL,
+    dimension INTEGER NOT NULL,
+    page_token_key BLOB NOT NULL,
+    revision INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    statement_count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Times are microseconds since 1970 UTC. AUTOINCREMENT: a row id is never given twice, so page tokens stay right.
+CREATE TABLE statements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES collections (id),
+    statement_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    context TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    aliases TEXT NOT NULL,
+    relayed_by TEXT NOT NULL,
+    stance TEXT NOT NULL,
+    source_uri TEXT NOT NULL,
+    source_title TEXT NOT NULL,
+    source_publisher TEXT NOT NULL,
+    source_publish_time INTEGER,
+    stated_time INTEGER,
+    valid_from INTEGER,
+    valid_until INTEGER,
+    labels TEXT NOT NULL,
+    document TEXT NOT NULL,
+    original TEXT NOT NULL,
+    original_start INTEGER,
+    original_end INTEGER,
+    create_time INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    UNIQUE (collection_id, statement_id)
+) STRICT;
+CREATE INDEX statements_in_order ON statements (collection_id, id);
+CREATE INDEX statements_of_document ON statements (collection_id, document, id) WHERE document <> '';
+
+-- Apart from the statements, so that reading rows does not drag vectors along. Half precision: see docs/benchmarks.md.
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY REFERENCES statements (id) ON DELETE CASCADE,
+    vector BLOB NOT NULL
+) STRICT;
+
+CREATE VIRTUAL TABLE statement_words USING fts5 (
+    text, context, speaker, original,
+    content = 'statements', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+INSERT INTO statement_words (statement_words, rank) VALUES ('rank', 'bm25(1.0, 0.3, 0.5, 0.3)');
+CREATE VIRTUAL TABLE statement_terms USING fts5vocab (statement_words, row);
+
+CREATE TRIGGER statement_words_in AFTER INSERT ON statements BEGIN
+    INSERT INTO statement_words (rowid, text, context, speaker, original)
+    VALUES (new.id, new.text, new.context, new.speaker, new.original);
+END;
+CREATE TRIGGER statement_words_out AFTER DELETE ON statements BEGIN
+    INSERT INTO statement_words (statement_words, rowid, text, context, speaker, original)
+    VALUES ('delete', old.id, old.text, old.context, old.speaker, old.original);
+END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+
+
+def check_identity(connection: sqlite3.Connection, path: str) -> int:
+    """The file's `user_version`; 0 for an empty one. Changes nothing.
+
+    Raises StoreUnusable for a database of another program or from a newer version of this one.
+    """
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application_id != APPLICATION_ID and (application_id or version or tables):
+        raise StoreUnusable(f"{path}: a SQLite file of another program, not a record; choose another file")
+    if version > len(MIGRATIONS):
+        raise StoreUnusable(
+            f"{path}: made by a newer version of onrecord (schema {version}, this one reads up to {len(MIGRATIONS)}); "
+            "upgrade onrecord"
+        )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, version: int, *, encoder_id: str, dimension: int) -> None:
+    """Bring the schema from `version` to the present one, each step in a transaction of its own."""
+    for step, script in enumerate(MIGRATIONS[version:], start=version):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(script):
+                connection.execute(statement)
+            if step == 0:
+                connection.execute(
+                    "INSERT INTO record VALUES (1, ?, ?, ?, 0)", (encoder_id, dimension, secrets.token_bytes(32))
+                )
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {step + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def check_encoder(connection: sqlite3.Connection, path: str, *, encoder_id: str, dimension: int) -> None:
+    """Raises StoreUnusable when the record's vectors come from another encoder: they cannot be compared with ours."""
+    stored = connection.execute("SELECT encoder_id, dimension FROM record").fetchone()
+    if stored != (encoder_id, dimension):
+        raise StoreUnusable(
+            f"{path}: made with the encoder {stored[0]} ({stored[1]} wide), not {encoder_id} ({dimension} wide); "
+            "start with that encoder, or export the statements with it and import them into a new file"
+        )
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script into statements. (`executescript` would commit the transaction that they belong in.)"""
+    found, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found
