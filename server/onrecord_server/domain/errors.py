@@ -13,7 +13,9 @@ OnrecordError
 ├── ModelError             the model failed on this input
 │   ├── ClaimTooLongForModel  the claim leaves no room for a premise
 │   └── ModelUnusable      cannot be loaded, or fails its canary pair (found at start)
+├── NotReady               the server is starting: its models are still being loaded
 ├── ShuttingDown           the server is draining
+├── Unauthenticated        the call carries no token, or a wrong one
 └── ConfigError            the server cannot start as configured (port in use, bad flag)
 
 Messages are one line: what is wrong, where, and what to do. They never hold a traceback or another user's text.
@@ -46,7 +48,7 @@ class OnrecordError(Exception):
 
 
 class InvalidInput(OnrecordError):
-    """One or more fields are wrong. A single violation lends its own reason to the error."""
+    """One or more fields are wrong. Each violation carries its own reason; the error's stays INVALID_FIELDS."""
 
     reason: ClassVar[str] = "INVALID_FIELDS"
 
@@ -135,6 +137,18 @@ class ModelUnusable(ModelError):
     """The model cannot be loaded, or is not what it says."""
 
     reason: ClassVar[str] = "MODEL_UNUSABLE"
+
+
+class NotReady(OnrecordError):
+    """The server is starting and cannot answer yet; health says NOT_SERVING until it can."""
+
+    reason: ClassVar[str] = "NOT_READY"
+
+
+class Unauthenticated(OnrecordError):
+    """The call carries no token, or not the server's."""
+
+    reason: ClassVar[str] = "UNAUTHENTICATED"
 
 
 class ShuttingDown(OnrecordError):

@@ -1,0 +1,220 @@
+"""Puts the server together, and takes it apart in the right order.
+
+Start: the port is taken and health says NOT_SERVING; the encoder is loaded, the store opened, the NLI model loaded;
+then health says SERVING and one line on stdout gives the address. Stop (SIGTERM, SIGINT): health says NOT_SERVING,
+balancers get a moment to see it, no new calls are taken, calls in flight have `drain_seconds` to finish, the worker
+stops, the store closes. When the worker's thread dies, the same happens at once, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from grpc.aio import Server
+
+from onrecord_server.checking.checker import Checker
+from onrecord_server.checking.record import Record
+from onrecord_server.checking.worker import InferenceWorker
+from onrecord_server.config import ServerConfig, default_store
+from onrecord_server.domain.errors import ConfigError, OnrecordError
+from onrecord_server.domain.types import ModelInfo
+from onrecord_server.logs import configure_logging
+from onrecord_server.nli import load_encoder, load_scorer
+from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
+from onrecord_server.rpc.health import Health
+from onrecord_server.rpc.interceptors import CallGuard
+from onrecord_server.rpc.server import build_server
+from onrecord_server.store import open_store
+from onrecord_server.store.base import StatementStore
+
+# Between NOT_SERVING and the refusal of new calls, so that callers who watch health have left by then.
+PROPAGATION_SECONDS = 0.25
+# After the last handler has returned, for its answer to leave.
+FLUSH_SECONDS = 0.5
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything that answers, without the wire: what the server serves and the CLI uses in process."""
+
+    record: Record
+    checker: Checker
+    worker: InferenceWorker
+    store: StatementStore
+    model: ModelInfo
+    encoder: ModelInfo
+    died: asyncio.Future[BaseException]  # done when the worker's thread has died, with what killed it
+
+    async def describe(self) -> ServerInfo:
+        """What runs here."""
+        return ServerInfo(
+            version=metadata.version("onrecord"),
+            model=self.model,
+            encoder=self.encoder,
+            store=self.store.kind,
+            statement_count=await asyncio.to_thread(self.store.count),
+            default_options=self.checker.defaults,
+        )
+
+
+@asynccontextmanager
+async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
+    """Load the models and open the store, off the event loop; on exit stop the worker and close the store.
+
+    Uses of `config` only what concerns models and store. Errors: ModelUnusable, StoreUnusable, ConfigError.
+    """
+    encoder = await asyncio.to_thread(load_encoder, config.encoder, revision=config.encoder_revision)
+    info = encoder.info
+    store = await asyncio.to_thread(
+        open_store,
+        _store_path(config.store),
+        dimension=encoder.dimension,
+        encoder_id=f"{info.model_id}@{info.revision}",
+    )
+    try:
+        scorer = await asyncio.to_thread(
+            load_scorer,
+            config.model,
+            revision=config.model_revision,
+            precision=config.precision,
+            threads=config.threads,
+        )
+        died: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        worker = InferenceWorker(
+            scorer,
+            encoder,
+            max_batch_tokens=config.max_batch_tokens,
+            max_queue_tokens=config.max_queue_tokens,
+            cache_pairs=config.cache_pairs,
+            on_death=died.set_result,
+        )
+        await worker.start()
+        try:
+            yield Engine(Record(store, worker), Checker(store, worker), worker, store, scorer.info, info, died)
+        finally:
+            await worker.stop(config.drain_seconds)
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+async def serve(config: ServerConfig) -> int:
+    """Serve until SIGTERM, SIGINT or the worker's death. Returns the exit status, 0 or 1; raises what stops a start."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    slot = BackendSlot()
+    guard = CallGuard(config.read_token())
+    server, health = build_server(slot, guard)
+    address = _bind(server, config)
+    await server.start()
+    async with AsyncExitStack() as stack:
+        # a failed start refuses at once; after a drain this finds nothing left to stop
+        stack.push_async_callback(server.stop, None)
+        engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config)))
+        if engine is None:
+            return 0
+        slot.fill(Backend(engine.record, engine.checker, engine.model, engine.describe))
+        await health.serving()
+        with _ready(config.ready_file, address):
+            click.echo(f"onrecord {metadata.version('onrecord')} serving on {address} ({engine.model.model_id})")
+            failure = await _unless_stopped(stop, engine.died)
+            if failure is not None:
+                click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
+            await drain(server, health, guard, config.drain_seconds)
+        return 0 if failure is None else 1
+
+
+async def drain(server: Server, health: Health, guard: CallGuard, seconds: float) -> None:
+    """Say NOT_SERVING, take no new calls, let those in flight finish for at most `seconds`."""
+    await health.not_serving()
+    await asyncio.sleep(min(PROPAGATION_SECONDS, seconds))
+    stopping = asyncio.create_task(server.stop(seconds))
+    idle = asyncio.create_task(guard.idle())
+    await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
+    idle.cancel()
+    # health watchers never finish by themselves; without calls in flight nothing else is worth the wait
+    await server.stop(min(FLUSH_SECONDS, seconds))
+    await stopping
+
+
+def run(config: ServerConfig) -> int:
+    """Serve with signals and logging set up; a failed start is one line on stderr and status 1."""
+    configure_logging(config.log_level, config.log_format)
+    try:
+        return asyncio.run(serve(config))
+    except OnrecordError as error:
+        click.echo(f"onrecord: {error.message}", err=True)
+        return 1
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Awaitable[_T]) -> _T | None:
+    """The work's result, or None when `stop` is set first; then the work is cancelled."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if doing.done():
+        return doing.result()
+    doing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
+    return None
+
+
+def _bind(server: Server, config: ServerConfig) -> str:
+    """Take the port; returns host:port with the real port. ConfigError says why it cannot be had."""
+    host, port = config.address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        # gRPC's own failure names no cause and logs on stderr, so ask the system first
+        family, kind, proto, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(target)
+            probe.listen()
+    except OSError as error:
+        raise ConfigError(f"--listen {config.listen}: {error.strerror or error}; choose another address") from error
+    try:
+        return f"{shown}:{server.add_insecure_port(f'{shown}:{port}')}"
+    except RuntimeError as error:
+        raise ConfigError(f"--listen {config.listen}: cannot listen there; choose another address") from error
+
+
+def _store_path(store: str) -> str:
+    """The store's path; the default one's folder is made when it is missing."""
+    if store == default_store():
+        try:
+            Path(store).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{Path(store).parent}: {error.strerror}; give --store a file you can write") from error
+    return store
+
+
+@contextlib.contextmanager
+def _ready(path: str | None, address: str) -> Iterator[None]:
+    """While inside, `path` holds the address; it appears whole, so that a script can wait for it."""
+    if path is None:
+        yield
+        return
+    ready, draft = Path(path), Path(f"{path}.{os.getpid()}")
+    try:
+        draft.write_text(f"{address}\n", encoding="utf-8")
+        draft.replace(ready)
+    except OSError as error:
+        raise ConfigError(f"--ready-file {path}: {error.strerror}; give a file in a folder you can write") from error
+    try:
+        yield
+    finally:
+        ready.unlink(missing_ok=True)

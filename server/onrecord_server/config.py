@@ -1,0 +1,212 @@
+"""Configuration of the server. This docstring and `onrecord serve --help` are the manual.
+
+Each field of `ServerConfig` is declared once, and that declaration is the flag (`--max-queue-tokens`), the environment
+variable (`ONRECORD_MAX_QUEUE_TOKENS`), the default and the help. A flag wins over the variable. Nothing is read from
+the environment at import. Importing this module is cheap: no torch, no grpc.
+
+Security: the server speaks plaintext gRPC. It listens on loopback unless `allow_remote` is set; a token (`token_file`)
+keeps strangers out, but travels in clear, so put a TLS-terminating proxy in front of a server that others can reach.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+
+from onrecord_server.domain.errors import ConfigError
+
+ENV_PREFIX = "ONRECORD_"
+MEMORY = ":memory:"
+
+_POSITIVE = click.IntRange(min=1)
+
+
+def default_store() -> str:
+    """record.db in the user's data folder (on Linux ~/.local/share/onrecord)."""
+    return str(platformdirs.user_data_path("onrecord", appauthor=False) / "record.db")
+
+
+def _setting(
+    default: Any,
+    help_text: str,
+    kind: click.ParamType[Any] | None = None,
+    *,
+    shown: str | bool = True,
+    metavar: str = "",
+) -> Any:
+    """A field with everything its flag and variable need. A callable default is called for each config."""
+    metadata = {"help": help_text, "kind": kind, "shown": shown, "metavar": metavar}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """How the server runs. Raises ConfigError for values that cannot work together."""
+
+    listen: str = _setting(
+        "127.0.0.1:50051", "Address to listen on; port 0 takes a free one.", click.STRING, metavar="HOST:PORT"
+    )
+    allow_remote: bool = _setting(False, "Allow a --listen address that is not loopback.", click.BOOL)
+    token_file: str | None = _setting(
+        None,
+        "File with a secret; calls must then carry `authorization: Bearer SECRET`.",
+        click.Path(dir_okay=False),
+        metavar="FILE",
+    )
+    store: str = _setting(
+        default_store,
+        'File that holds the record; ":memory:" keeps nothing.',
+        click.Path(dir_okay=False),
+        shown="record.db in the user's data folder",
+        metavar="FILE",
+    )
+    model: str = _setting(
+        "builtin",
+        'NLI model: "builtin", a folder, a hub id, or "fake" (for tests only).',
+        click.STRING,
+        metavar="NAME",
+    )
+    model_revision: str | None = _setting(None, "Revision of a hub model.", click.STRING, metavar="REV")
+    encoder: str = _setting(
+        "builtin", 'Retrieval encoder: "builtin", a folder, a hub id, or "fake".', click.STRING, metavar="NAME"
+    )
+    encoder_revision: str | None = _setting(None, "Revision of a hub encoder.", click.STRING, metavar="REV")
+    precision: str = _setting(
+        "auto", "Arithmetic of the NLI model; auto takes what this processor does best.",
+        click.Choice(["auto", "fp32", "bf16", "int8"]),
+    )  # fmt: skip
+    threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
+    max_batch_tokens: int = _setting(4_096, "Tokens the model reads in one batch.", _POSITIVE)
+    max_queue_tokens: int = _setting(
+        262_144, "Tokens that may wait for the model; more are refused with OVERLOADED.", _POSITIVE
+    )
+    cache_pairs: int = _setting(50_000, "Scored pairs kept in memory; 0 keeps none.", click.IntRange(min=0))
+    drain_seconds: float = _setting(
+        30.0, "Time for calls in flight to finish after SIGTERM.", click.FloatRange(min=0), metavar="SECONDS"
+    )
+    ready_file: str | None = _setting(
+        None,
+        "Write HOST:PORT to this file once the server answers; removed at exit.",
+        click.Path(dir_okay=False),
+        metavar="FILE",
+    )
+    log_level: str = _setting(
+        "info", "Least severe messages to log.", click.Choice(["debug", "info", "warning", "error"])
+    )
+    log_format: str = _setting("text", "Log lines for people or for machines.", click.Choice(["text", "json"]))
+
+    def __post_init__(self) -> None:
+        host, _ = self.address
+        if not self.allow_remote and not is_loopback(host):
+            raise ConfigError(
+                f"--listen {self.listen}: not a loopback address; the server has no TLS, so add --allow-remote "
+                "(and --token-file) if others may reach it"
+            )
+        if not math.isfinite(self.drain_seconds) or self.drain_seconds < 0:
+            raise ConfigError(f"--drain-seconds {self.drain_seconds}: give a number of seconds, 0 or more")
+        if self.max_queue_tokens < self.max_batch_tokens:
+            raise ConfigError(
+                f"--max-queue-tokens {self.max_queue_tokens}: less than one batch; give at least "
+                f"--max-batch-tokens ({self.max_batch_tokens})"
+            )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`; brackets of an IPv6 host are taken off."""
+        host, colon, port = self.listen.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+            raise ConfigError(f"--listen {self.listen}: give HOST:PORT with a port from 0 to 65535")
+        if ":" in host and not bracketed:
+            raise ConfigError(f"--listen {self.listen}: put an IPv6 host in brackets, [::1]:50051")
+        return (host[1:-1] if bracketed else host), int(port)
+
+    def read_token(self) -> str | None:
+        """The secret in `token_file`, or None when none is configured. ConfigError when there is no secret in it."""
+        if self.token_file is None:
+            return None
+        try:
+            token = Path(self.token_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ConfigError(f"--token-file {self.token_file}: cannot be read: {why}") from error
+        if not token or not token.isascii() or not token.isprintable():
+            raise ConfigError(f"--token-file {self.token_file}: put one line of printable ASCII into it")
+        return token
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the host; names other than localhost count as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def flag_of(name: str) -> str:
+    """Flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def env_of(name: str) -> str:
+    """Environment variable of a setting."""
+    return ENV_PREFIX + name.upper()
+
+
+def _option(setting: Field[Any]) -> click.Option:
+    default: Any = setting.default_factory if callable(setting.default_factory) else setting.default
+    kind = setting.metadata["kind"]
+    return click.Option(
+        [flag_of(setting.name), setting.name],
+        type=kind,
+        is_flag=kind is click.BOOL,
+        default=default,
+        show_default=setting.metadata["shown"],
+        envvar=env_of(setting.name),
+        show_envvar=True,
+        metavar=setting.metadata["metavar"],
+        help=setting.metadata["help"],
+    )
+
+
+def serve_command() -> click.Command:
+    """The click command `serve`, with one option per setting.
+
+    Exit status: 0 after SIGTERM or SIGINT, 1 when the server cannot start or its model dies, 2 for a usage error.
+    """
+
+    def run(**values: Any) -> None:
+        try:
+            config = ServerConfig(**values)
+        except ConfigError as error:
+            raise click.UsageError(error.message) from error
+        try:
+            sys.exit(_runner()(config))
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"{error.name} is missing; pip install 'onrecord[server]'") from error
+
+    return click.Command(
+        "serve",
+        params=[_option(setting) for setting in fields(ServerConfig)],
+        callback=run,
+        help="Run the server until SIGTERM or SIGINT.",
+    )
+
+
+def _runner() -> Callable[[ServerConfig], int]:
+    """app.run, imported late: it needs the server's dependencies, and this module must not."""
+    from onrecord_server.app import run
+
+    return run

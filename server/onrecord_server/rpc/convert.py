@@ -1,0 +1,278 @@
+"""Conversion between the wire (onrecord.v1) and the domain. Total: what protobuf accepts converts or is a violation.
+
+`…_from_proto(message, field, violations)` never raises: what has no counterpart in the domain (a time outside the years
+1 to 9999, an enum value of a newer contract) is appended to `violations` under its path from `field`, so that a caller
+learns of all bad fields at once. Limits and blank texts are not judged here; domain/validation.py does that.
+`…_to_proto` takes any domain value; an aware time of any zone becomes the same instant in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from onrecord.v1 import check_service_pb2 as check_pb
+from onrecord.v1 import server_info_service_pb2 as info_pb
+from onrecord.v1 import statement_pb2 as statement_pb
+from onrecord_server.domain.errors import FieldViolation
+from onrecord_server.domain.limits import Limit
+from onrecord_server.domain.types import (
+    CheckOptions,
+    CheckResult,
+    Claim,
+    ClaimAttribution,
+    Evidence,
+    ModelInfo,
+    NliScores,
+    PairScore,
+    Provenance,
+    Source,
+    Span,
+    Speaker,
+    Stance,
+    Statement,
+    StatementDraft,
+    Timings,
+)
+from onrecord_server.rpc.enums import (
+    REASON_TO_PROTO,
+    RELATION_TO_PROTO,
+    STANCE_FROM_PROTO,
+    STANCE_TO_PROTO,
+    VERDICT_TO_PROTO,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MIN_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z, as google.protobuf.Timestamp and datetime both bound it
+_MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
+_TIMES = ("stated_time", "valid_from", "valid_until")
+
+
+def timestamp_to_proto(when: datetime) -> Timestamp:
+    """The instant, to the microsecond. `when` is aware."""
+    since = when - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+
+def timestamp_from_proto(message: Timestamp, field: str, violations: list[FieldViolation]) -> datetime | None:
+    """The instant in UTC, cut to the microsecond; None and a OUT_OF_RANGE violation when no calendar holds it."""
+    if _MIN_SECONDS <= message.seconds <= _MAX_SECONDS and 0 <= message.nanos < 1_000_000_000:
+        return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1_000)
+    violations.append(
+        FieldViolation(field, "OUT_OF_RANGE", "not a time between the years 1 and 9999; send a valid Timestamp")
+    )
+    return None
+
+
+def stance_from_proto(value: int, field: str, violations: list[FieldViolation]) -> Stance:
+    """The stance; ASSERTED and an UNKNOWN_ENUM_VALUE violation for a value this contract does not have."""
+    stance = STANCE_FROM_PROTO.get(value)
+    if stance is None:
+        violations.append(FieldViolation(field, "UNKNOWN_ENUM_VALUE", f"{value} is no Stance; send one of 0 to 3"))
+        return Stance.ASSERTED
+    return stance
+
+
+def span_to_proto(span: Span) -> statement_pb.TextSpan:
+    """A span in code points."""
+    return statement_pb.TextSpan(start=span.start, end=span.end)
+
+
+def speaker_to_proto(speaker: Speaker) -> statement_pb.Speaker:
+    """A speaker."""
+    return statement_pb.Speaker(name=speaker.name, aliases=speaker.aliases)
+
+
+def speaker_from_proto(message: statement_pb.Speaker) -> Speaker:
+    """A speaker."""
+    return Speaker(name=message.name, aliases=tuple(message.aliases))
+
+
+def source_to_proto(source: Source) -> statement_pb.Source:
+    """A source."""
+    message = statement_pb.Source(uri=source.uri, title=source.title, publisher=source.publisher)
+    if source.publish_time is not None:
+        message.publish_time.CopyFrom(timestamp_to_proto(source.publish_time))
+    return message
+
+
+def source_from_proto(message: statement_pb.Source, field: str, violations: list[FieldViolation]) -> Source:
+    """A source."""
+    published = None
+    if message.HasField("publish_time"):
+        published = timestamp_from_proto(message.publish_time, f"{field}.publish_time", violations)
+    return Source(uri=message.uri, title=message.title, publisher=message.publisher, publish_time=published)
+
+
+def statement_to_proto(statement: StatementDraft) -> statement_pb.Statement:
+    """A statement on the record, or a draft: then the output-only fields stay unset."""
+    message = statement_pb.Statement(
+        name=statement.name,
+        text=statement.text,
+        context=statement.context,
+        relayed_by=statement.relayed_by,
+        stance=STANCE_TO_PROTO[statement.stance],
+        labels=statement.labels,
+        document=statement.document,
+        original=statement.original,
+    )
+    if statement.speaker != Speaker():
+        message.speaker.CopyFrom(speaker_to_proto(statement.speaker))
+    if statement.source != Source():
+        message.source.CopyFrom(source_to_proto(statement.source))
+    for name in _TIMES:
+        if (when := getattr(statement, name)) is not None:
+            getattr(message, name).CopyFrom(timestamp_to_proto(when))
+    if statement.original_span is not None:
+        message.original_span.CopyFrom(span_to_proto(statement.original_span))
+    if isinstance(statement, Statement):
+        message.etag = statement.etag
+        if statement.create_time is not None:
+            message.create_time.CopyFrom(timestamp_to_proto(statement.create_time))
+    return message
+
+
+def draft_from_proto(message: statement_pb.Statement, field: str, violations: list[FieldViolation]) -> StatementDraft:
+    """A statement to be created. Output-only fields (document, original_span, create_time, etag) are ignored."""
+    times = {
+        name: timestamp_from_proto(getattr(message, name), f"{field}.{name}", violations)
+        for name in _TIMES
+        if message.HasField(name)  # type: ignore[arg-type]  # mypy-protobuf wants literals; _TIMES holds field names
+    }
+    return StatementDraft(
+        text=message.text,
+        name=message.name,
+        context=message.context,
+        speaker=speaker_from_proto(message.speaker),
+        relayed_by=message.relayed_by,
+        stance=stance_from_proto(message.stance, f"{field}.stance", violations),
+        source=source_from_proto(message.source, f"{field}.source", violations),
+        labels=tuple(message.labels),
+        original=message.original,
+        stated_time=times.get("stated_time"),
+        valid_from=times.get("valid_from"),
+        valid_until=times.get("valid_until"),
+    )
+
+
+def claim_to_proto(claim: Claim) -> check_pb.Claim:
+    """A claim."""
+    return check_pb.Claim(text=claim.text, speaker=claim.speaker)
+
+
+def claim_from_proto(message: check_pb.Claim) -> Claim:
+    """A claim."""
+    return Claim(text=message.text, speaker=message.speaker)
+
+
+def options_to_proto(options: CheckOptions) -> check_pb.CheckOptions:
+    """Options; None leaves a field unset."""
+    return check_pb.CheckOptions(
+        support_threshold=options.support_threshold,
+        contradiction_threshold=options.contradiction_threshold,
+        contradiction_margin=options.contradiction_margin,
+        topic_threshold=options.topic_threshold,
+        max_evidence=options.max_evidence,
+    )
+
+
+def options_from_proto(message: check_pb.CheckOptions) -> CheckOptions:
+    """Options; an unset field is None, a field set to 0 is 0."""
+    return CheckOptions(
+        support_threshold=message.support_threshold if message.HasField("support_threshold") else None,
+        contradiction_threshold=(
+            message.contradiction_threshold if message.HasField("contradiction_threshold") else None
+        ),
+        contradiction_margin=message.contradiction_margin if message.HasField("contradiction_margin") else None,
+        topic_threshold=message.topic_threshold if message.HasField("topic_threshold") else None,
+        max_evidence=message.max_evidence if message.HasField("max_evidence") else None,
+    )
+
+
+def scores_to_proto(scores: NliScores) -> check_pb.NliScores:
+    """Probabilities."""
+    return check_pb.NliScores(entailment=scores.entailment, neutral=scores.neutral, contradiction=scores.contradiction)
+
+
+def pair_score_to_proto(score: PairScore) -> check_pb.PairScore:
+    """The model's word on one pair."""
+    return check_pb.PairScore(scores=scores_to_proto(score.scores), truncated=score.truncated)
+
+
+def evidence_to_proto(evidence: Evidence) -> check_pb.Evidence:
+    """One statement that was looked at."""
+    return check_pb.Evidence(
+        statement=statement_to_proto(evidence.statement),
+        relation=RELATION_TO_PROTO[evidence.relation],
+        scores=scores_to_proto(evidence.scores),
+        similarity=evidence.similarity,
+        quote=evidence.quote,
+        quote_span=span_to_proto(evidence.quote_span),
+        notes=evidence.notes,
+        truncated=evidence.truncated,
+    )
+
+
+def attribution_to_proto(attribution: ClaimAttribution) -> check_pb.ClaimAttribution:
+    """How a claim was read."""
+    return check_pb.ClaimAttribution(
+        speaker=attribution.speaker,
+        content=attribution.content,
+        stance=STANCE_TO_PROTO[attribution.stance],
+        exclusive=attribution.exclusive,
+        excluded_speakers=attribution.excluded_speakers,
+    )
+
+
+def provenance_to_proto(provenance: Provenance) -> check_pb.Provenance:
+    """What a verdict was made with."""
+    return check_pb.Provenance(
+        model_id=provenance.model_id,
+        model_revision=provenance.model_revision,
+        options=options_to_proto(provenance.options),
+        store_revision=provenance.store_revision,
+    )
+
+
+def timings_to_proto(timings: Timings) -> check_pb.Timings:
+    """Milliseconds."""
+    return check_pb.Timings(
+        retrieval_ms=timings.retrieval_ms,
+        queue_ms=timings.queue_ms,
+        inference_ms=timings.inference_ms,
+        total_ms=timings.total_ms,
+    )
+
+
+def check_result_to_proto(result: CheckResult) -> check_pb.CheckResult:
+    """The verdict on one claim."""
+    return check_pb.CheckResult(
+        verdict=VERDICT_TO_PROTO[result.verdict],
+        confidence=result.confidence,
+        reason=REASON_TO_PROTO[result.reason],
+        evidence=[evidence_to_proto(e) for e in result.evidence],
+        supporting_speakers=result.supporting_speakers,
+        contradicting_speakers=result.contradicting_speakers,
+        attribution=attribution_to_proto(result.attribution),
+        provenance=provenance_to_proto(result.provenance),
+        timings=timings_to_proto(result.timings),
+        explanation=result.explanation,
+    )
+
+
+def model_info_to_proto(info: ModelInfo) -> info_pb.ModelInfo:
+    """A loaded model."""
+    return info_pb.ModelInfo(
+        model_id=info.model_id,
+        revision=info.revision,
+        labels=info.labels,
+        precision=info.precision,
+        max_tokens=info.max_tokens,
+        fake=info.fake,
+    )
+
+
+def limit_to_proto(limit: Limit) -> info_pb.Limit:
+    """One limit."""
+    return info_pb.Limit(name=limit.name, value=limit.value, unit=limit.unit, error_reason=limit.reason)

@@ -1,0 +1,109 @@
+"""CheckService: claims and pairs against the record and the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence, Sized
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from onrecord.v1 import check_service_pb2 as pb
+from onrecord.v1 import check_service_pb2_grpc as pb_grpc
+from onrecord_server.domain.errors import FieldViolation, InvalidInput, OnrecordError
+from onrecord_server.domain.limits import BATCH_CLAIMS, BATCH_PAIRS, CLAIM_CODE_POINTS, STATEMENT_CODE_POINTS, Limit
+from onrecord_server.domain.types import CheckResult
+from onrecord_server.domain.validation import claim_violations, options_violations, parse_parent, text_violations
+from onrecord_server.rpc.backend import BackendSlot
+from onrecord_server.rpc.convert import (
+    check_result_to_proto,
+    claim_from_proto,
+    options_from_proto,
+    pair_score_to_proto,
+)
+from onrecord_server.rpc.errors import status_of
+
+
+def deadline_of(context: ServicerContext[Any, Any]) -> float | None:
+    """The instant of the event loop's clock at which the caller gives up; None when it set no deadline."""
+    remaining: float | None = context.time_remaining()
+    return None if remaining is None else asyncio.get_running_loop().time() + remaining
+
+
+class CheckService(pb_grpc.CheckServiceServicer):
+    """onrecord.v1.CheckService."""
+
+    def __init__(self, slot: BackendSlot) -> None:
+        self._slot = slot
+
+    async def CheckClaim(
+        self, request: pb.CheckClaimRequest, context: ServicerContext[Any, Any]
+    ) -> pb.CheckClaimResponse:
+        """Check one claim."""
+        claim, options = claim_from_proto(request.claim), options_from_proto(request.options)
+        violations = [*parent_violations(request.parent), *claim_violations(claim), *options_violations(options)]
+        if violations:
+            raise InvalidInput(violations)
+        result = await self._slot.get().checker.check(
+            parse_parent(request.parent), claim, options, deadline=deadline_of(context)
+        )
+        return pb.CheckClaimResponse(result=check_result_to_proto(result))
+
+    async def BatchCheckClaims(
+        self, request: pb.BatchCheckClaimsRequest, context: ServicerContext[Any, Any]
+    ) -> pb.BatchCheckClaimsResponse:
+        """Check many claims; each succeeds or fails alone."""
+        check_size("claims", request.claims, BATCH_CLAIMS)
+        options = options_from_proto(request.options)
+        if violations := [*parent_violations(request.parent), *options_violations(options)]:
+            raise InvalidInput(violations)
+        claims = [claim_from_proto(claim) for claim in request.claims]
+        outcomes = await self._slot.get().checker.check_many(
+            parse_parent(request.parent), claims, options, deadline=deadline_of(context)
+        )
+        return pb.BatchCheckClaimsResponse(items=[_item(outcome) for outcome in outcomes])
+
+    async def ScorePairs(
+        self, request: pb.ScorePairsRequest, context: ServicerContext[Any, Any]
+    ) -> pb.ScorePairsResponse:
+        """What the model alone says of pairs."""
+        check_size("pairs", request.pairs, BATCH_PAIRS)
+        pairs = [(pair.premise, pair.hypothesis) for pair in request.pairs]
+        violations: list[FieldViolation] = []
+        for index, (premise, hypothesis) in enumerate(pairs):
+            field = f"pairs[{index}]"
+            violations += text_violations(f"{field}.premise", premise, STATEMENT_CODE_POINTS, required=True)
+            violations += text_violations(f"{field}.hypothesis", hypothesis, CLAIM_CODE_POINTS, required=True)
+        if violations:
+            raise InvalidInput(violations)
+        backend = self._slot.get()
+        scores = await backend.checker.score_pairs(pairs, deadline=deadline_of(context))
+        return pb.ScorePairsResponse(
+            scores=[pair_score_to_proto(score) for score in scores],
+            model_id=backend.model.model_id,
+            model_revision=backend.model.revision,
+        )
+
+
+def parent_violations(parent: str) -> Sequence[FieldViolation]:
+    """What is wrong with a collection's name, so that it can be reported together with other fields."""
+    try:
+        parse_parent(parent)
+    except InvalidInput as error:
+        return error.violations
+    return ()
+
+
+def check_size(field: str, items: Sized, limit: Limit) -> None:
+    """Raise InvalidInput for an empty list, or one with more items than the limit."""
+    if not items:
+        raise InvalidInput([FieldViolation(field, "REQUIRED", f"empty; send 1 to {limit.value:,}")])
+    if len(items) > limit.value:
+        message = f"{len(items):,} items; at most {limit.value:,} are accepted; send the rest in another call"
+        raise InvalidInput([FieldViolation(field, limit.reason, message)])
+
+
+def _item(outcome: CheckResult | OnrecordError) -> pb.BatchCheckItem:
+    if isinstance(outcome, OnrecordError):
+        return pb.BatchCheckItem(error=status_of(outcome))
+    return pb.BatchCheckItem(result=check_result_to_proto(outcome))

@@ -1,0 +1,95 @@
+"""A real grpc.aio server on a free loopback port, all interceptors on, and a raw client for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2_grpc
+
+from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
+from onrecord_server.rpc.backend import Backend, BackendSlot
+from onrecord_server.rpc.health import Health
+from onrecord_server.rpc.interceptors import CallGuard
+from onrecord_server.rpc.server import build_server
+
+
+@dataclass(frozen=True)
+class WireError:
+    """What a caller can read from a failed call."""
+
+    code: grpc.StatusCode
+    message: str
+    status: status_pb2.Status | None
+    trailers: dict[str, Any]
+
+    def details(self, kind: type[Message]) -> list[Any]:
+        """Details of one kind."""
+        found = []
+        for packed in self.status.details if self.status else ():
+            message = kind()
+            if packed.Unpack(message):
+                found.append(message)
+        return found
+
+    @property
+    def info(self) -> Any:
+        """The one ErrorInfo."""
+        (info,) = self.details(error_details_pb2.ErrorInfo)
+        return info
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Field -> reason of all violations."""
+        return {v.field: v.reason for bad in self.details(error_details_pb2.BadRequest) for v in bad.field_violations}
+
+
+class Wire:
+    """A served backend and the stubs to call it."""
+
+    def __init__(self, address: str, guard: CallGuard, health: Health) -> None:
+        self.address = address
+        self.guard = guard
+        self.health = health
+        self.channel = grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)])
+        self.checks = check_service_pb2_grpc.CheckServiceStub(self.channel)
+        self.statements = statement_service_pb2_grpc.StatementServiceStub(self.channel)
+        self.infos = server_info_service_pb2_grpc.ServerInfoServiceStub(self.channel)
+        self.probes = health_pb2_grpc.HealthStub(self.channel)
+
+    async def error(self, call: Awaitable[Any]) -> WireError:
+        """The error that a call ends with."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        trailers = dict(caught.value.trailing_metadata() or ())
+        raw = trailers.get("grpc-status-details-bin")
+        status = status_pb2.Status.FromString(raw) if raw else None
+        return WireError(caught.value.code(), caught.value.details() or "", status, trailers)
+
+
+Serve = Callable[..., Awaitable[Wire]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves a backend (None: one that is still loading) until the test ends."""
+    started: list[tuple[Any, Wire]] = []
+
+    async def start(backend: Backend | None, token: str | None = None) -> Wire:
+        guard = CallGuard(token)
+        server, health = build_server(BackendSlot(backend), guard)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        wire = Wire(f"127.0.0.1:{port}", guard, health)
+        started.append((server, wire))
+        return wire
+
+    yield start
+    for server, wire in started:
+        await wire.channel.close()
+        await server.stop(None)

@@ -1,0 +1,140 @@
+"""The table from domain error to status is total, and what it makes fits on the wire."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onrecord_server.domain import errors
+from onrecord_server.domain.errors import FieldViolation, OnrecordError
+from onrecord_server.rpc.errors import MESSAGE_BYTES, TABLE, status_of, trailers_of, wire_text
+
+HEADER_LIMIT = 8 * 1024  # what a gRPC client accepts of metadata unless told otherwise
+
+
+def tree(root: type[OnrecordError]) -> Iterator[type[OnrecordError]]:
+    """The class and everything below it."""
+    yield root
+    for child in root.__subclasses__():
+        yield from tree(child)
+
+
+def example(kind: type[OnrecordError]) -> OnrecordError:
+    """One error of a class."""
+    if kind is errors.InvalidInput:
+        return errors.InvalidInput([FieldViolation("claim.text", "REQUIRED", "is empty; give one sentence")])
+    if kind in (errors.NotFound, errors.AlreadyExists):
+        return kind("collections/default/statements/s1")
+    if kind is errors.Overloaded:
+        return errors.Overloaded(1.5)
+    return kind("what is wrong; what to do")
+
+
+ERRORS = [example(kind) for kind in tree(OnrecordError)]
+
+
+def details(status: status_pb2.Status, kind: type) -> list:
+    """The details of one kind, unpacked."""
+    found = []
+    for any_message in status.details:
+        message = kind()
+        if any_message.Unpack(message):
+            found.append(message)
+    return found
+
+
+def test_every_error_of_the_tree_has_its_own_row() -> None:
+    assert set(TABLE) == set(tree(OnrecordError))
+
+
+def test_reasons_are_distinct_upper_snake() -> None:
+    reasons = [kind.reason for kind in TABLE]
+    assert len(set(reasons)) == len(reasons)
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]", reason) for reason in reasons)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+def test_each_status_has_exactly_one_error_info(error: OnrecordError) -> None:
+    status = status_of(error)
+    (info,) = details(status, error_details_pb2.ErrorInfo)
+    assert (info.domain, info.reason) == ("onrecord", type(error).reason)
+    assert status.code == TABLE[type(error)].code.value[0]
+    assert status.message
+    assert "\n" not in status.message
+
+
+def test_only_overload_invites_grpc_to_retry_exhausted_resources() -> None:
+    pushback = {type(e): dict(trailers_of(e, status_of(e))).get("grpc-retry-pushback-ms") for e in ERRORS}
+    exhausted = [kind for kind, row in TABLE.items() if row.code is grpc.StatusCode.RESOURCE_EXHAUSTED]
+    assert {kind: pushback[kind] for kind in exhausted} == {errors.Overloaded: "1500", errors.StoreFull: "-1"}
+
+
+def test_overload_says_when_to_come_back() -> None:
+    (retry,) = details(status_of(errors.Overloaded(0.25)), error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToMilliseconds() == 250
+
+
+def test_missing_statement_is_named() -> None:
+    (resource,) = details(status_of(errors.NotFound("collections/a/statements/b")), error_details_pb2.ResourceInfo)
+    assert resource.resource_name == "collections/a/statements/b"
+
+
+def test_all_fields_are_listed_and_the_first_is_in_the_metadata() -> None:
+    violations = [FieldViolation(f"claims[{i}].text", "CLAIM_TOO_LONG", "shorten it") for i in range(20)]
+    status = status_of(errors.InvalidInput(violations))
+    (bad,) = details(status, error_details_pb2.BadRequest)
+    (info,) = details(status, error_details_pb2.ErrorInfo)
+    assert [(v.field, v.reason, v.description) for v in bad.field_violations] == [
+        (v.field, v.reason, v.message) for v in violations
+    ]
+    assert dict(info.metadata) == {"field": "claims[0].text", "reason": "CLAIM_TOO_LONG"}
+
+
+def test_unknown_exceptions_tell_an_id_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    status = status_of(RuntimeError("secret: /home/someone/record.db"))
+    (info,) = details(status, error_details_pb2.ErrorInfo)
+    assert status.code == grpc.StatusCode.INTERNAL.value[0]
+    assert "secret" not in str(status)
+    assert info.metadata["error_id"] in caplog.text
+    assert "secret: /home/someone/record.db" in caplog.text  # the operator sees it, with the traceback
+    assert caplog.records[0].exc_info
+
+
+def hostile_errors() -> Iterator[OnrecordError]:
+    """Errors that hold what users sent."""
+    long = "𝔘\n" * 1_000_000
+    yield errors.NotFound(long)
+    yield errors.AlreadyExists(long)
+    yield errors.StoreError("\ud800" + long)
+    yield errors.InvalidInput([FieldViolation(long, "REQUIRED", long)])
+    yield errors.InvalidInput([FieldViolation(f"labels[{i}]", "LABEL_TOO_LONG", "ü" * 90) for i in range(10_000)])
+
+
+@pytest.mark.parametrize("error", list(hostile_errors()), ids=lambda e: type(e).__name__)
+def test_whatever_an_error_holds_fits_a_trailer(error: OnrecordError) -> None:
+    status = status_of(error)
+    trailers = trailers_of(error, status)
+    on_wire = sum(len(key) + len(base64.b64encode(v) if isinstance(v, bytes) else v) for key, v in trailers)
+    percent_encoded = 3 * len(status.message.encode())
+    assert on_wire + percent_encoded < HEADER_LIMIT
+    (info,) = details(status, error_details_pb2.ErrorInfo)
+    assert info.reason == error.reason
+
+
+@given(st.text())
+def test_wire_text_is_one_short_line_of_valid_utf8(text: str) -> None:
+    line = wire_text(text)
+    assert line.isprintable()
+    assert len(line.encode("utf-8")) <= MESSAGE_BYTES
+
+
+@given(st.text(st.characters(categories=["L", "N", "P"]), max_size=50))
+def test_wire_text_leaves_ordinary_words_alone(text: str) -> None:
+    assert wire_text(text) == text
