@@ -9,11 +9,12 @@ from concurrent import futures
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import grpc
-import onrecord
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+import onrecord
 from onrecord import errors
 from onrecord._status import CLASSES
 from onrecord.v1 import check_service_pb2 as check_pb
@@ -196,9 +197,11 @@ class TestErrors:
         thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            with onrecord.Client(f"127.0.0.1:{web.server_port}", timeout=5) as client:
-                with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)) as caught:
-                    client.check("x")
+            with (
+                onrecord.Client(f"127.0.0.1:{web.server_port}", timeout=5) as client,
+                pytest.raises((errors.Unavailable, errors.DeadlineExceeded)) as caught,
+            ):
+                client.check("x")
             assert f"127.0.0.1:{web.server_port}" in str(caught.value)
         finally:
             web.shutdown()
@@ -206,7 +209,13 @@ class TestErrors:
             web.server_close()
 
     def test_a_deadline_of_a_millisecond(self, client: onrecord.Client, script: Script) -> None:
-        script.replies = [answer()]
+        def reply(context: grpc.ServicerContext) -> Message:
+            given_up = threading.Event()
+            if context.add_callback(given_up.set):
+                given_up.wait(10)
+            return answer()
+
+        script.replies = [reply]
         with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.001 s"):
             client.check("x", timeout=0.001)
 
