@@ -1,1 +1,143 @@
-"""onrecord."""
+"""onrecord checks claims against attributed statements on the record, over gRPC.
+
+    >>> import onrecord
+    >>> with onrecord.Client("127.0.0.1:50051") as client:  # doctest: +SKIP
+    ...     client.check("China respects Afghanistan's sovereignty.").verdict
+    <Verdict.SUPPORTED: 'SUPPORTED'>
+
+Types are in `onrecord.types`, errors in `onrecord.errors`; all of them are here, too. Names are loaded when they
+are first used: importing this package loads neither gRPC nor a model.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onrecord.client import Client
+    from onrecord.errors import (
+        AlreadyExists,
+        Cancelled,
+        ClientClosed,
+        DeadlineExceeded,
+        FailedPrecondition,
+        FieldViolation,
+        InvalidArgument,
+        NotFound,
+        OnrecordError,
+        Overloaded,
+        PermissionDenied,
+        ServerError,
+        Unauthenticated,
+        Unavailable,
+    )
+    from onrecord.types import (
+        CheckOptions,
+        CheckResult,
+        Claim,
+        ClaimAttribution,
+        Evidence,
+        ImportFailure,
+        ImportReport,
+        IngestReport,
+        Limit,
+        ModelInfo,
+        NliScores,
+        PairScore,
+        Provenance,
+        Reason,
+        Relation,
+        ServerInfo,
+        Source,
+        Speaker,
+        Stance,
+        Statement,
+        StatementPage,
+        TextSpan,
+        Timings,
+        Verdict,
+    )
+
+__all__ = [
+    "AlreadyExists",
+    "Cancelled",
+    "CheckOptions",
+    "CheckResult",
+    "Claim",
+    "ClaimAttribution",
+    "Client",
+    "ClientClosed",
+    "DeadlineExceeded",
+    "Evidence",
+    "FailedPrecondition",
+    "FieldViolation",
+    "ImportFailure",
+    "ImportReport",
+    "IngestReport",
+    "InvalidArgument",
+    "Limit",
+    "ModelInfo",
+    "NliScores",
+    "NotFound",
+    "OnrecordError",
+    "Overloaded",
+    "PairScore",
+    "PermissionDenied",
+    "Provenance",
+    "Reason",
+    "Relation",
+    "ServerError",
+    "ServerInfo",
+    "Source",
+    "Speaker",
+    "Stance",
+    "Statement",
+    "StatementPage",
+    "TextSpan",
+    "Timings",
+    "Unauthenticated",
+    "Unavailable",
+    "Verdict",
+    "__version__",
+]
+
+_ERRORS = frozenset(
+    {
+        "AlreadyExists",
+        "Cancelled",
+        "ClientClosed",
+        "DeadlineExceeded",
+        "FailedPrecondition",
+        "FieldViolation",
+        "InvalidArgument",
+        "NotFound",
+        "OnrecordError",
+        "Overloaded",
+        "PermissionDenied",
+        "ServerError",
+        "Unauthenticated",
+        "Unavailable",
+    }
+)
+
+
+def __getattr__(name: str) -> object:
+    # deferred, so that `import onrecord` and `onrecord --help` cost next to nothing
+    if name == "__version__":
+        from importlib import metadata
+
+        try:
+            return metadata.version("onrecord")
+        except metadata.PackageNotFoundError:
+            return "0+source"
+    if name not in __all__:
+        raise AttributeError(f"module 'onrecord' has no attribute {name!r}")
+    module = "client" if name == "Client" else "errors" if name in _ERRORS else "types"
+    value: object = getattr(importlib.import_module(f"onrecord.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,193 @@
+"""Messages of onrecord.v1 into types. Total: whatever a server sends converts."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from onrecord import types
+from onrecord._status import from_status
+from onrecord.errors import OnrecordError, ServerError
+from onrecord.v1 import (
+    check_service_pb2,
+    server_info_service_pb2,
+    statement_pb2,
+    statement_service_pb2,
+)
+
+Member = TypeVar("Member", bound=enum.StrEnum)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def member(kind: type[Member], wire: Any, value: int) -> Member:
+    """The member named as on the wire without its prefix; UNSPECIFIED for a value that this client does not know."""
+    try:
+        return kind(wire.Name(value).removeprefix(f"{kind.__name__.upper()}_"))
+    except ValueError:
+        return kind("UNSPECIFIED")
+
+
+def time(message: Any, field: str) -> datetime | None:
+    """The instant in UTC, cut to the microsecond; None when unset or beyond what a datetime holds."""
+    if not message.HasField(field):
+        return None
+    stamp: Timestamp = getattr(message, field)
+    try:
+        return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1_000)
+    except OverflowError:
+        return None
+
+
+def span(message: Any, field: str) -> types.TextSpan | None:
+    """A stretch of text; None when unset."""
+    if not message.HasField(field):
+        return None
+    value = getattr(message, field)
+    return types.TextSpan(value.start, value.end)
+
+
+def statement(message: statement_pb2.Statement) -> types.Statement:
+    """A statement."""
+    return types.Statement(
+        name=message.name,
+        text=message.text,
+        context=message.context,
+        speaker=types.Speaker(message.speaker.name, tuple(message.speaker.aliases)),
+        relayed_by=message.relayed_by,
+        stance=member(types.Stance, statement_pb2.Stance, message.stance or statement_pb2.STANCE_ASSERTED),
+        source=types.Source(
+            message.source.uri, message.source.title, message.source.publisher, time(message.source, "publish_time")
+        ),
+        stated_time=time(message, "stated_time"),
+        valid_from=time(message, "valid_from"),
+        valid_until=time(message, "valid_until"),
+        labels=tuple(message.labels),
+        document=message.document,
+        original=message.original,
+        original_span=span(message, "original_span"),
+        create_time=time(message, "create_time"),
+        etag=message.etag,
+    )
+
+
+def options(message: check_service_pb2.CheckOptions) -> types.CheckOptions:
+    """Options; unset is None."""
+    return types.CheckOptions(
+        support_threshold=message.support_threshold if message.HasField("support_threshold") else None,
+        contradiction_threshold=message.contradiction_threshold
+        if message.HasField("contradiction_threshold")
+        else None,
+        contradiction_margin=message.contradiction_margin if message.HasField("contradiction_margin") else None,
+        topic_threshold=message.topic_threshold if message.HasField("topic_threshold") else None,
+        max_evidence=message.max_evidence if message.HasField("max_evidence") else None,
+    )
+
+
+def scores(message: check_service_pb2.NliScores) -> types.NliScores:
+    """Probabilities."""
+    return types.NliScores(message.entailment, message.neutral, message.contradiction)
+
+
+def pair_score(message: check_service_pb2.PairScore) -> types.PairScore:
+    """The model's word on one pair."""
+    return types.PairScore(scores(message.scores), message.truncated)
+
+
+def evidence(message: check_service_pb2.Evidence) -> types.Evidence:
+    """One statement that was looked at."""
+    return types.Evidence(
+        statement=statement(message.statement),
+        relation=member(types.Relation, check_service_pb2.Relation, message.relation),
+        scores=scores(message.scores),
+        similarity=message.similarity,
+        quote=message.quote,
+        quote_span=span(message, "quote_span"),
+        notes=tuple(message.notes),
+        truncated=message.truncated,
+    )
+
+
+def check_result(message: check_service_pb2.CheckResult) -> types.CheckResult:
+    """The verdict on one claim."""
+    attribution, provenance, timings = message.attribution, message.provenance, message.timings
+    return types.CheckResult(
+        verdict=member(types.Verdict, check_service_pb2.Verdict, message.verdict),
+        confidence=message.confidence,
+        reason=member(types.Reason, check_service_pb2.Reason, message.reason) if message.reason else None,
+        evidence=tuple(evidence(item) for item in message.evidence),
+        supporting_speakers=tuple(message.supporting_speakers),
+        contradicting_speakers=tuple(message.contradicting_speakers),
+        attribution=types.ClaimAttribution(
+            speaker=attribution.speaker,
+            content=attribution.content,
+            stance=member(types.Stance, statement_pb2.Stance, attribution.stance or statement_pb2.STANCE_ASSERTED),
+            exclusive=attribution.exclusive,
+            excluded_speakers=tuple(attribution.excluded_speakers),
+        ),
+        provenance=types.Provenance(
+            provenance.model_id, provenance.model_revision, options(provenance.options), provenance.store_revision
+        ),
+        timings=types.Timings(timings.retrieval_ms, timings.queue_ms, timings.inference_ms, timings.total_ms),
+        explanation=message.explanation,
+    )
+
+
+def statement_page(message: statement_service_pb2.ListStatementsResponse) -> types.StatementPage:
+    """One page of a listing."""
+    return types.StatementPage(
+        tuple(statement(item) for item in message.statements), message.next_page_token, message.total_size
+    )
+
+
+def import_report(message: statement_service_pb2.ImportStatementsResponse) -> types.ImportReport:
+    """What an import did."""
+    failures = tuple(types.ImportFailure(item.index, from_status(item.status)) for item in message.failures)
+    return types.ImportReport(message.created_count, message.failed_count, failures)
+
+
+def ingest_report(message: statement_service_pb2.IngestDocumentResponse) -> types.IngestReport:
+    """What a document was read into."""
+    return types.IngestReport(
+        message.document,
+        tuple(statement(item) for item in message.statements),
+        message.already_ingested,
+        time(message, "publish_time"),
+    )
+
+
+def model_info(message: server_info_service_pb2.ModelInfo) -> types.ModelInfo:
+    """A loaded model."""
+    return types.ModelInfo(
+        message.model_id,
+        message.revision,
+        tuple(message.labels),
+        message.precision,
+        message.max_tokens,
+        message.fake,
+    )
+
+
+def server_info(message: server_info_service_pb2.GetServerInfoResponse) -> types.ServerInfo:
+    """What runs there."""
+    return types.ServerInfo(
+        version=message.version,
+        model=model_info(message.model),
+        encoder=model_info(message.encoder),
+        store=message.store,
+        statement_count=message.statement_count,
+        default_options=options(message.default_options),
+        limits=tuple(types.Limit(x.name, x.value, x.unit, x.error_reason) for x in message.limits),
+    )
+
+
+def batch(
+    message: check_service_pb2.BatchCheckClaimsResponse, expected: int
+) -> list[types.CheckResult | OnrecordError]:
+    """One outcome an item. ServerError when there are not as many as claims were sent."""
+    if len(message.items) != expected:
+        raise ServerError(f"the server answered {len(message.items)} of {expected} claims; report this as a defect")
+    return [check_result(item.result) if item.HasField("result") else from_status(item.error) for item in message.items]

@@ -1,0 +1,185 @@
+"""Types into messages of onrecord.v1. What the wire cannot carry is refused, all of it at once; nothing else is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from onrecord.errors import FieldViolation, InvalidArgument
+from onrecord.types import CheckOptions, Claim, Source, Speaker, Stance, Statement
+from onrecord.v1 import check_service_pb2, statement_pb2
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INT32 = range(-(2**31), 2**31)
+
+
+class Fields:
+    """Takes values for the wire and collects a violation for each that it cannot carry."""
+
+    def __init__(self) -> None:
+        self.violations: list[FieldViolation] = []
+
+    def bad(self, field: str, message: str, reason: str = "WRONG_TYPE") -> None:
+        """Note a violation."""
+        self.violations.append(FieldViolation(field, message, reason))
+
+    def text(self, field: str, value: object) -> str:
+        """A str without lone surrogates."""
+        if not isinstance(value, str):
+            self.bad(field, f"needs a str, not {type(value).__name__}")
+            return ""
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            found = f"U+{ord(value[error.start]):04X} at code point {error.start}"
+            self.bad(field, f"holds a lone surrogate ({found}), which UTF-8 cannot carry; remove it", "LONE_SURROGATE")
+            return ""
+        return value
+
+    def texts(self, field: str, values: object) -> list[str]:
+        """A sequence of str; a str alone is refused, not read as its letters."""
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            self.bad(field, f"needs a sequence of str, not {type(values).__name__}")
+            return []
+        return [self.text(f"{field}[{index}]", value) for index, value in enumerate(values)]
+
+    def time(self, field: str, value: object) -> Timestamp | None:
+        """An aware datetime; None stays None."""
+        if value is None:
+            return None
+        if not isinstance(value, datetime):
+            self.bad(field, f"needs a datetime, not {type(value).__name__}")
+            return None
+        if value.tzinfo is None:
+            self.bad(field, "needs a datetime with a time zone, as datetime(2021, 8, 29, tzinfo=UTC)", "NAIVE_TIME")
+            return None
+        since = value - _EPOCH
+        return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+    def number(self, field: str, value: object) -> float | None:
+        """A float; None stays None."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.bad(field, f"needs a number, not {type(value).__name__}")
+            return None
+        try:
+            return float(value)
+        except OverflowError:
+            self.bad(field, "is too large a number", "OUT_OF_RANGE")
+            return None
+
+    def count(self, field: str, value: object) -> int | None:
+        """An int of 32 bits; None stays None."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.bad(field, f"needs an int, not {type(value).__name__}")
+            return None
+        if value not in _INT32:
+            self.bad(field, "is too large a number", "OUT_OF_RANGE")
+            return None
+        return value
+
+    def check(self) -> None:
+        """Raise InvalidArgument when anything was noted."""
+        if self.violations:
+            raise InvalidArgument.of(self.violations)
+
+
+def parent(fields: Fields, collection: object) -> str:
+    """The collection's resource name from its id or from itself."""
+    name = fields.text("collection", collection)
+    return name if not name or name.startswith("collections/") else f"collections/{name}"
+
+
+def claim(
+    fields: Fields, value: str | Claim, speaker: str | None = None, prefix: str = "claim"
+) -> check_service_pb2.Claim:
+    """A claim; `speaker` overrides the claim's own."""
+    if isinstance(value, Claim):
+        text, named = value.text, value.speaker if speaker is None else speaker
+    else:
+        text, named = value, speaker or ""
+    return check_service_pb2.Claim(
+        text=fields.text(f"{prefix}.text", text), speaker=fields.text(f"{prefix}.speaker", named)
+    )
+
+
+def options(fields: Fields, value: CheckOptions | None) -> check_service_pb2.CheckOptions | None:
+    """Options; None leaves all to the server."""
+    if value is None:
+        return None
+    if not isinstance(value, CheckOptions):
+        fields.bad("options", f"needs CheckOptions, not {type(value).__name__}")
+        return None
+    return check_service_pb2.CheckOptions(
+        support_threshold=fields.number("options.support_threshold", value.support_threshold),
+        contradiction_threshold=fields.number("options.contradiction_threshold", value.contradiction_threshold),
+        contradiction_margin=fields.number("options.contradiction_margin", value.contradiction_margin),
+        topic_threshold=fields.number("options.topic_threshold", value.topic_threshold),
+        max_evidence=fields.count("options.max_evidence", value.max_evidence),
+    )
+
+
+def pair(fields: Fields, value: tuple[str, str], prefix: str) -> check_service_pb2.Pair:
+    """A premise and a hypothesis."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        fields.bad(prefix, "needs (premise, hypothesis)")
+        return check_service_pb2.Pair()
+    return check_service_pb2.Pair(
+        premise=fields.text(f"{prefix}.premise", value[0]), hypothesis=fields.text(f"{prefix}.hypothesis", value[1])
+    )
+
+
+def source(fields: Fields, value: Source, prefix: str = "source") -> statement_pb2.Source:
+    """Where something was published."""
+    return statement_pb2.Source(
+        uri=fields.text(f"{prefix}.uri", value.uri),
+        title=fields.text(f"{prefix}.title", value.title),
+        publisher=fields.text(f"{prefix}.publisher", value.publisher),
+        publish_time=fields.time(f"{prefix}.publish_time", value.publish_time),
+    )
+
+
+def statement(fields: Fields, value: Statement, prefix: str = "statement") -> statement_pb2.Statement:
+    """A statement to put on the record; what only the server sets is left out."""
+    speaker = statement_pb2.Speaker(
+        name=fields.text(f"{prefix}.speaker.name", value.speaker.name),
+        aliases=fields.texts(f"{prefix}.speaker.aliases", value.speaker.aliases),
+    )
+    return statement_pb2.Statement(
+        name=fields.text(f"{prefix}.name", value.name),
+        text=fields.text(f"{prefix}.text", value.text),
+        context=fields.text(f"{prefix}.context", value.context),
+        speaker=speaker,
+        relayed_by=fields.text(f"{prefix}.relayed_by", value.relayed_by),
+        stance=statement_pb2.Stance.Value(f"STANCE_{Stance(value.stance).value}"),
+        source=source(fields, value.source, f"{prefix}.source"),
+        stated_time=fields.time(f"{prefix}.stated_time", value.stated_time),
+        valid_from=fields.time(f"{prefix}.valid_from", value.valid_from),
+        valid_until=fields.time(f"{prefix}.valid_until", value.valid_until),
+        labels=fields.texts(f"{prefix}.labels", value.labels),
+        original=fields.text(f"{prefix}.original", value.original),
+    )
+
+
+def draft(value: str | Statement, speaker: str | Speaker | None) -> Statement:
+    """A statement from its text and speaker, or as it is; `speaker` overrides the statement's own."""
+    made = value if isinstance(value, Statement) else Statement(value)
+    if speaker is None:
+        return made
+    return dataclasses.replace(made, speaker=speaker if isinstance(speaker, Speaker) else Speaker(speaker))
+
+
+def day(fields: Fields, field: str, value: object) -> datetime | None:
+    """A datetime as it is, a date as its midnight in UTC, None as None."""
+    if value is None or isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    fields.bad(field, f"needs a date or a datetime, not {type(value).__name__}")
+    return None

@@ -1,0 +1,57 @@
+"""The lines of a file of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from onrecord.cli._files import BadLine, Line, read_lines
+from onrecord.errors import InvalidArgument
+from onrecord.types import CheckResult, Claim
+
+RESULT_KEYS = frozenset(field.name for field in fields(CheckResult))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line: its claim, or why there is none."""
+
+    number: int
+    data: dict[str, object]
+    claim: Claim | None
+    error: InvalidArgument | None = None
+
+    def kept(self) -> dict[str, object]:
+        """What the output repeats. When the line is itself an output of before, its old outcome is left out."""
+        old = RESULT_KEYS if {"verdict", "provenance"} <= self.data.keys() else frozenset()
+        return {key: value for key, value in self.data.items() if key != "error" and key not in old}
+
+
+def claim_lines(path: str) -> Iterator[ClaimLine]:
+    """Every line of the file that is not blank."""
+    for line in read_lines(path):
+        data: dict[str, object] = {}
+        try:
+            data = line.json_object()
+            claim = _claim(data)
+        except BadLine as error:
+            yield ClaimLine(line.number, data or _raw(line), None, InvalidArgument(str(error), reason="BAD_LINE"))
+        else:
+            yield ClaimLine(line.number, data, claim)
+
+
+def _claim(data: dict[str, object]) -> Claim:
+    text = data.get("claim")
+    if text is None:
+        raise BadLine('no "claim"')
+    if not isinstance(text, str):
+        raise BadLine('"claim" is not a string')
+    speaker = data.get("speaker")
+    if speaker is not None and not isinstance(speaker, str):
+        raise BadLine('"speaker" is not a string')
+    return Claim(text, speaker or "")
+
+
+def _raw(line: Line) -> dict[str, object]:
+    """What cannot be read is repeated as text, bytes that are not UTF-8 escaped."""
+    return {"input": line.raw.decode(errors="backslashreplace")}

@@ -1,0 +1,122 @@
+"""Reading the user's files: UTF-8 with or without a BOM, errors with the place in the file. "-" is stdin."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from onrecord.cli._report import InputError
+
+STDIN = "-"
+_OTHER_ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+class BadLine(Exception):
+    """A line that is not what its file should hold; says why in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not blank: its number in the file, from 1, and its bytes."""
+
+    number: int
+    raw: bytes
+
+    def json_object(self) -> dict[str, object]:
+        """The line as a JSON object, or BadLine."""
+        try:
+            text = self.raw.decode()
+        except UnicodeDecodeError as error:
+            raise BadLine(f"not UTF-8 at byte {error.start} of the line") from None
+        try:
+            data = json.loads(text, parse_constant=_no_constant)
+        except json.JSONDecodeError as error:
+            raise BadLine(f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}") from None
+        except ValueError as error:
+            raise BadLine(f"not JSON: {error}") from None
+        except RecursionError:
+            raise BadLine("not JSON that can be read: nested too deep") from None
+        if not isinstance(data, dict):
+            raise BadLine("not a JSON object ({…})")
+        return data
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def shown(path: str) -> str:
+    """The path as messages name it."""
+    return "stdin" if path == STDIN else path
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The file, for reading bytes; InputError when it cannot be had."""
+    try:
+        stream = sys.stdin.buffer if path == STDIN else open(path, "rb")  # noqa: SIM115 -- closed below
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{path}: {error}") from None
+    try:
+        yield stream
+    except OSError as error:
+        if error.filename is None and not isinstance(error, BrokenPipeError):
+            raise InputError(f"{shown(path)}: {error.strerror}") from None
+        raise
+    finally:
+        if stream is not sys.stdin.buffer:
+            stream.close()
+
+
+def read_text(path: str) -> str:
+    """A whole text file, line ends as \\n. InputError names the byte where it is not UTF-8."""
+    with opened(path) as stream:
+        data = stream.read()
+    _refuse_other_encodings(path, data)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{shown(path)}: not UTF-8 at byte {error.start:,} (line {line:,}); convert it, for example with "
+            f"`iconv -f latin1 -t utf8`"
+        ) from None
+    return text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_lines(path: str) -> Iterator[Line]:
+    """The lines of a file that are not blank."""
+    with opened(path) as stream:
+        for number, raw in enumerate(stream, start=1):
+            if number == 1:
+                _refuse_other_encodings(path, raw)
+                raw = raw.removeprefix(codecs.BOM_UTF8)
+            if raw := raw.strip():
+                yield Line(number, raw)
+
+
+def count_lines(path: str) -> int | None:
+    """Lines of a regular file that are not blank; None for what can be read only once."""
+    if path == STDIN or not os.path.isfile(path):
+        return None
+    with opened(path) as stream:
+        return sum(1 for raw in stream if raw.strip())
+
+
+def _refuse_other_encodings(path: str, data: bytes) -> None:
+    for mark, name in _OTHER_ENCODINGS:
+        if data.startswith(mark):
+            raise InputError(f"{shown(path)}: {name}, not UTF-8, at byte 0; convert it, for example with `iconv`")

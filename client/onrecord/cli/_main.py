@@ -1,0 +1,132 @@
+"""The group of commands, loaded one by one, and the one place where an error becomes a line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from onrecord.cli._report import complain
+
+# name -> (module, help): the help of the group names all commands without loading any
+COMMANDS = {
+    "check": ("onrecord.cli.check", "Check one claim."),
+    "batch": ("onrecord.cli.batch", "Check a file of claims."),
+    "ingest": ("onrecord.cli.ingest", "Read documents into attributed statements."),
+    "statements": ("onrecord.cli.statements", "List, add, get, delete, import and export statements."),
+    "serve": ("onrecord.cli.serve", "Run the server."),
+    "info": ("onrecord.cli.info", "Say what a server runs and accepts."),
+}
+INTERRUPTED = 130
+DEBUG_VARIABLE = "ONRECORD_DEBUG"
+
+
+class _Commands(click.Group):
+    """Loads a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = module.command
+        return command if isinstance(command, click.Command) else command()
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        import onrecord
+
+        click.echo(f"onrecord {onrecord.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+def cli() -> None:
+    """Check claims against attributed statements on the record.
+
+    Commands talk to the server at --target (ONRECORD_TARGET, 127.0.0.1:50051 by default), with the token in
+    ONRECORD_TOKEN if it asks for one; `check` and `batch` also work without a server, --against files.
+
+    Exit status: 0 done, 1 the service failed, 2 wrong use or unusable input, 3 a verdict named by --fail-on.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the console script. Always ends in SystemExit."""
+    # gRPC's core writes its own lines to stderr, which are not for the user of a command; a set variable wins
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not so when a test replaced it
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status, errors already reported."""
+    try:
+        status = cli.main(args=arguments, prog_name="onrecord", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.UsageError as error:
+        where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        complain(f"{_sentence(error.format_message())}{where}")
+        return error.exit_code
+    except click.ClickException as error:
+        complain(_sentence(error.format_message()))
+        return error.exit_code
+    except BrokenPipeError:
+        _discard_output()
+        return 0
+    except (KeyboardInterrupt, click.Abort) as error:
+        complain(_with_notes("interrupted", error))
+        return INTERRUPTED
+    except Exception as error:
+        return _failed(error)
+    return status if isinstance(status, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    from onrecord.errors import InvalidArgument, OnrecordError
+
+    if isinstance(error, OnrecordError):
+        complain(_with_notes(error.message, error))
+        return 2 if isinstance(error, InvalidArgument) else 1
+    if isinstance(error, OSError) and error.strerror:
+        complain(_with_notes(f"{error.filename}: {error.strerror}" if error.filename else error.strerror, error))
+        return 1
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
+    complain(f"a defect of onrecord: {type(error).__name__}: {error} (set {DEBUG_VARIABLE}=1 to see where)")
+    return 1
+
+
+def _with_notes(message: str, error: BaseException) -> str:
+    """The message and what a command noted on its way out: what is done already."""
+    return "; ".join((message, *getattr(error, "__notes__", ())))
+
+
+def _discard_output() -> None:
+    """The reader of stdout has gone; what is still buffered goes nowhere, so that closing it at exit says nothing."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())
+
+
+def _sentence(text: str) -> str:
+    line = " ".join(text.split())
+    return line[:1].lower() + line[1:].rstrip(".")

@@ -1,0 +1,43 @@
+"""Words on stderr, and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+import click
+
+
+class InputError(click.ClickException):
+    """A file or value of the user's that cannot be used. Exit status 2."""
+
+    exit_code = 2
+
+
+def printable(text: str) -> str:
+    """One line without control characters: what others wrote must not move the cursor or colour the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    click.echo(f"onrecord: {printable(message)}", err=True)
+
+
+def to_json(data: Mapping[str, object]) -> str:
+    """One line of JSON. Text stays readable; what UTF-8 cannot carry (lone surrogates) is escaped."""
+    line = json.dumps(data, ensure_ascii=False, separators=(", ", ": "))
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(data)
+    return line
+
+
+def emit(data: Mapping[str, object]) -> None:
+    """One line of JSON on stdout."""
+    line = to_json(data)
+    if (sys.stdout.encoding or "").lower().replace("-", "") not in ("utf8", "utf_8"):
+        line = json.dumps(data)  # a terminal that shows less than UTF-8 still gets valid JSON
+    click.echo(line)

@@ -1,0 +1,196 @@
+"""What people read: verdicts with their evidence, tables of statements. Only this module draws (with rich)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from onrecord.cli._report import printable
+from onrecord.types import (
+    CheckResult,
+    Evidence,
+    IngestReport,
+    Relation,
+    ServerInfo,
+    Stance,
+    Statement,
+    Verdict,
+)
+
+MAX_WIDTH = 110  # longer lines of prose are hard to read
+
+VERDICT_STYLE = {
+    Verdict.SUPPORTED: "bold green",
+    Verdict.CONTRADICTED: "bold red",
+    Verdict.CONFLICTING: "bold yellow",
+    Verdict.NOT_ENOUGH_EVIDENCE: "bold cyan",
+    Verdict.UNSPECIFIED: "bold",
+}
+RELATION_STYLE = {
+    Relation.SUPPORTS: "green",
+    Relation.CONTRADICTS: "red",
+    Relation.NEUTRAL: "dim",
+    Relation.UNSPECIFIED: "dim",
+}
+
+
+def console() -> Console:
+    """stdout; as wide as the terminal, plain where it is none or NO_COLOR is set."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def check_result(result: CheckResult) -> None:
+    """The verdict in one line, the explanation, then the evidence."""
+    out = console()
+    width = min(out.width, MAX_WIDTH)
+    head = Text(words(result.verdict), VERDICT_STYLE[result.verdict])
+    head.append(f"  confidence {result.confidence:.2f}", "not bold")
+    if result.reason is not None:
+        head.append(f"  ({words(result.reason).lower()})", "dim")
+    out.print(head, width=width)
+    if result.explanation:
+        out.print(Text(printable(result.explanation)), width=width)
+    for evidence in result.evidence:
+        out.print()
+        _evidence(out, evidence, width)
+
+
+def _evidence(out: Console, evidence: Evidence, width: int) -> None:
+    statement = evidence.statement
+    head = Text(f"{words(evidence.relation).lower():<12}", RELATION_STYLE[evidence.relation])
+    head.append(_attribution(statement))
+    out.print(head, width=width)
+    quote = Text(f"“{printable(evidence.quote or statement.text)}”")
+    if evidence.truncated:
+        quote.append(" (read in part)", "yellow")
+    out.print(Padding(quote, (0, 0, 0, 2)), width=width)
+    scores = evidence.scores
+    facts = [
+        f"entailment {scores.entailment:.2f}",
+        f"contradiction {scores.contradiction:.2f}",
+        f"similarity {evidence.similarity:.2f}",
+        *(words(note) for note in evidence.notes),
+    ]
+    out.print(Padding(Text(" · ".join(facts), "dim"), (0, 0, 0, 2)), width=width)
+
+
+def _attribution(statement: Statement) -> str:
+    """Who, through whom, when: "Vladimir Putin, denied (relayed by People's Daily), 2021-08-29"."""
+    speaker = printable(statement.speaker.name or statement.source.publisher) or "unknown speaker"
+    stance = "" if statement.stance is Stance.ASSERTED else f", {statement.stance.lower()}"
+    relayed = f" (relayed by {printable(statement.relayed_by)})" if statement.relayed_by else ""
+    when = day(statement.stated_time or statement.source.publish_time)
+    return f"{speaker}{stance}{relayed}{', ' + when if when else ''}"
+
+
+def words(name: str) -> str:
+    """A constant's name as words."""
+    return printable(name.replace("_", " "))
+
+
+def day(value: datetime | None) -> str:
+    """The date alone; empty when unknown."""
+    return "" if value is None else value.date().isoformat()
+
+
+def statements(listed: Iterable[Statement]) -> None:
+    """A table of statements, id first so that it can be copied."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("speaker", overflow="fold", max_width=24)
+    table.add_column("date", no_wrap=True)
+    table.add_column("text", overflow="fold", ratio=1)
+    for statement in listed:
+        speaker = printable(statement.speaker.name or statement.source.publisher)
+        text = Text(printable(statement.text))
+        if statement.stance is not Stance.ASSERTED:
+            text = Text(f"[{statement.stance.lower()}] ", "yellow") + text
+        when = day(statement.stated_time or statement.source.publish_time)
+        table.add_row(Text(short_id(statement.name)), Text(speaker), when, text)
+    console().print(table)
+
+
+def short_id(name: str) -> str:
+    """The last part of a resource name; a dry run's statements have none."""
+    return printable(name.rpartition("/")[2]) or "-"
+
+
+def statement(shown: Statement) -> None:
+    """Every field of one statement that says something."""
+    out = console()
+    table = _fields()
+    source = shown.source
+    for label, value in (
+        ("name", shown.name),
+        ("text", shown.text),
+        ("context", shown.context),
+        ("speaker", shown.speaker.name),
+        ("also called", ", ".join(shown.speaker.aliases)),
+        ("relayed by", shown.relayed_by),
+        ("stance", shown.stance.lower()),
+        ("publisher", source.publisher),
+        ("title", source.title),
+        ("address", source.uri),
+        ("published", day(source.publish_time)),
+        ("said", day(shown.stated_time)),
+        ("valid from", day(shown.valid_from)),
+        ("valid until", day(shown.valid_until)),
+        ("labels", ", ".join(shown.labels)),
+        ("document", shown.document),
+        ("original", shown.original),
+        ("on record since", shown.create_time.isoformat(" ", "seconds") if shown.create_time else ""),
+    ):
+        if value:
+            table.add_row(label, Text(printable(value)))
+    out.print(table, width=min(out.width, MAX_WIDTH))
+
+
+def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
+    """What a document was read into."""
+    out = console()
+    count = len(report.statements)
+    noun = "statement" if count == 1 else "statements"
+    head = Text(printable(path), "bold")
+    if dry_run:
+        head.append(f"  {count} {noun}, nothing stored (--dry-run)", "not bold")
+    elif report.already_ingested:
+        head.append(f"  {count} {noun}, on the record before", "not bold")
+    else:
+        head.append(f"  {count} {noun} put on the record", "not bold")
+    if report.publish_time is not None:
+        head.append(f"  published {day(report.publish_time)}", "dim")
+    out.print(head)
+    if report.statements:
+        statements(report.statements)
+
+
+def info(target: str, shown: ServerInfo) -> None:
+    """What runs at `target`."""
+    out = console()
+    table = _fields()
+    table.add_row("server", Text(f"onrecord {printable(shown.version)} at {printable(target)}"))
+    for label, model in (("model", shown.model), ("encoder", shown.encoder)):
+        fake = "  FAKE, for tests only" if model.fake else ""
+        text = f"{model.model_id} {model.revision[:12]}  {model.precision}, {model.max_tokens} tokens{fake}"
+        table.add_row(label, Text(printable(text)))
+    table.add_row("store", Text(f"{printable(shown.store)}, {shown.statement_count:,} statements"))
+    _named(table, "defaults", {k: v for k, v in shown.default_options.to_dict().items() if v is not None})
+    _named(table, "limits", {limit.name: f"{limit.value:,} {limit.unit}" for limit in shown.limits})
+    out.print(table, width=min(out.width, MAX_WIDTH))
+
+
+def _named(table: Table, label: str, values: Mapping[str, object]) -> None:
+    for index, (name, value) in enumerate(values.items()):
+        table.add_row(label if index == 0 else "", Text(f"{words(name)}: {printable(str(value))}"))
+
+
+def _fields() -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    return table

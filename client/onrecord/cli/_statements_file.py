@@ -1,0 +1,86 @@
+"""Statements in a .jsonl file, one object a line: the JSON form of a statement, or as little as {"text": "…"}."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from onrecord.cli._files import BadLine, read_lines, shown
+from onrecord.cli._report import complain
+from onrecord.types import ImportReport, Statement
+
+if TYPE_CHECKING:
+    from onrecord.client import Client
+
+_KEYS = frozenset(field.name for field in fields(Statement))
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_MOST_KEYS = 8  # named in the note about keys that are not read
+
+
+class StatementFile:
+    """Reads one file for an import; bad lines are reported as they are met and passed over.
+
+    A statement keeps its id, from `name` or a key `id` that can be one, and moves into the given collection; with
+    `new_names` the server names all of them.
+    """
+
+    def __init__(self, path: str, collection: str, *, new_names: bool = False) -> None:
+        self.path = path
+        self.bad_lines = 0
+        self._parent = collection if collection.startswith("collections/") else f"collections/{collection}"
+        self._new_names = new_names
+        self._numbers = array("q")  # line of each statement handed out
+        self._unread: set[str] = set()
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        for line in read_lines(self.path):
+            try:
+                data = line.json_object()
+                if "text" not in data:
+                    raise BadLine('no "text"')
+            except BadLine as error:
+                self._bad(line.number, str(error))
+                continue
+            self._numbers.append(line.number)
+            yield self._named(data)
+
+    def _named(self, data: dict[str, object]) -> dict[str, object]:
+        name, identifier = data.get("name"), data.get("id")
+        used = {"name"}
+        if isinstance(name, str) and name:
+            identifier = name.rpartition("/")[2]
+        elif isinstance(identifier, str) and _ID.fullmatch(identifier):
+            used.add("id")
+        else:
+            identifier = None
+        if len(self._unread) < _MOST_KEYS:
+            self._unread |= {key for key in data if key not in _KEYS and key not in used}
+        kept = {key: value for key, value in data.items() if key in _KEYS}
+        if self._new_names or identifier is None:
+            return {**kept, "name": ""} if isinstance(name, str) else kept
+        return {**kept, "name": f"{self._parent}/statements/{identifier}"}
+
+    def _bad(self, number: int, why: str) -> None:
+        self.bad_lines += 1
+        complain(f"{shown(self.path)}: line {number}: {why}; passed over")
+
+    def report(self, outcome: ImportReport) -> None:
+        """Say on stderr which lines the record did not take, and which keys were not read."""
+        for failure in outcome.failures:
+            self._bad(self._numbers[failure.index], failure.error.message)
+        if unlisted := outcome.failed_count - len(outcome.failures):
+            self.bad_lines += unlisted
+            complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")
+        if self._unread:
+            listed = ", ".join(sorted(self._unread))
+            complain(f"{shown(self.path)}: keys that are not part of a statement were not read: {listed}")
+
+
+def import_file(client: Client, file: StatementFile, collection: str) -> ImportReport:
+    """Import one file and report on it."""
+    outcome = client.import_statements(file, collection=collection)
+    file.report(outcome)
+    return outcome

@@ -1,0 +1,139 @@
+"""`onrecord batch`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from onrecord.cli._batch import ClaimLine, claim_lines
+from onrecord.cli._files import STDIN, count_lines, opened, shown
+from onrecord.cli._open import open_client
+from onrecord.cli._options import (
+    against_options,
+    collection_option,
+    fail_on_option,
+    json_option,
+    refuse_both,
+    server_options,
+)
+from onrecord.cli._output import LineWriter
+from onrecord.cli._progress import progress
+from onrecord.cli._report import InputError, complain, emit, to_json
+
+if TYPE_CHECKING:
+    from onrecord.client import Client
+
+FAILED_ON = 3
+GROUP = 32
+"""Claims asked for at once: enough to keep the model busy, few enough that little is lost when the work is cut off."""
+
+
+@click.command("batch")
+@click.argument("claims", metavar="CLAIMS.jsonl")
+@click.option("-o", "--output", default="-", metavar="OUT.jsonl", help="File to write; - is stdout.  [default: -]")
+@server_options
+@against_options
+@collection_option
+@fail_on_option
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    claims: str,
+    output: str,
+    target: str,
+    timeout: float | None,
+    against: tuple[str, ...],
+    model: str,
+    encoder: str,
+    collection: str,
+    fail_on: frozenset[str],
+    as_json: bool,
+) -> None:
+    """Check the claims of a .jsonl file ("-" is stdin), one object a line.
+
+    A line {"claim": "...", "speaker": "..."} (speaker optional, other keys kept) comes out as the same line plus the
+    fields of the result, "verdict" and so on, in the same order. A bad line comes out with an "error" instead and is
+    reported on stderr. Lines are written as they are done: interrupted work keeps what it has.
+
+    --json prints a summary, when the results go to a file.
+    """
+    refuse_both(context, against)
+    _refuse_overwriting(output, (claims, *against))
+    with opened(claims):
+        pass
+    tally: Counter[str] = Counter()
+    with LineWriter(output) as writer:
+        try:
+            with open_client(target, timeout, against, model, encoder, collection) as client:
+                _run(client, claims, collection, writer, tally)
+        except BaseException as error:
+            if writer.count:
+                error.add_note(f"{writer.count:,} lines are done{'' if output == '-' else f' and in {output}'}")
+            raise
+    _summary(claims, output, tally, as_json)
+    if tally["checked"] == 0 and tally["bad"]:
+        raise InputError(f"{shown(claims)}: no line could be checked")
+    if tally["failed"]:
+        context.exit(1)
+    if any(tally[verdict] for verdict in fail_on):
+        context.exit(FAILED_ON)
+
+
+def _run(client: Client, path: str, collection: str, writer: LineWriter, tally: Counter[str]) -> None:
+    with progress("checking", "claims", count_lines(path)) as advance:
+        lines = claim_lines(path)
+        while group := list(islice(lines, GROUP)):
+            for line in _checked(client, path, group, collection, tally):
+                writer.write(line)
+            writer.flush()
+            advance(len(group))
+
+
+def _checked(
+    client: Client, path: str, group: Sequence[ClaimLine], collection: str, tally: Counter[str]
+) -> Iterator[str]:
+    """The output lines of a group, in its order."""
+    from onrecord.errors import InvalidArgument, OnrecordError, ServerError
+
+    outcomes = iter(client.check_batch([line.claim for line in group if line.claim], collection=collection))
+    for line in group:
+        outcome = line.error or next(outcomes)
+        if not isinstance(outcome, OnrecordError):
+            tally["checked"] += 1
+            tally[outcome.verdict.value] += 1
+            yield to_json({**line.kept(), **outcome.to_dict()})
+        elif isinstance(outcome, InvalidArgument | ServerError):
+            tally["bad" if isinstance(outcome, InvalidArgument) else "failed"] += 1
+            complain(f"{shown(path)}: line {line.number}: {outcome.message}; passed over")
+            yield to_json({**line.kept(), "error": {"line": line.number, **outcome.to_dict()}})
+        else:
+            raise outcome  # of the service, not of this line
+
+
+def _refuse_overwriting(output: str, inputs: Sequence[str]) -> None:
+    for path in inputs:
+        there = STDIN not in (output, path) and os.path.exists(output) and os.path.exists(path)
+        if there and os.path.samefile(output, path):
+            raise click.UsageError(f"{output} is read by this command; write the results to another file")
+
+
+def _summary(path: str, output: str, tally: Counter[str], as_json: bool) -> None:
+    from onrecord.types import Verdict
+
+    verdicts = {verdict.value: tally[verdict.value] for verdict in Verdict if tally[verdict.value]}
+    unchecked = tally["bad"] + tally["failed"]
+    if as_json and output != "-":
+        emit({"file": output, "checked_count": tally["checked"], "failed_count": unchecked, "verdicts": verdicts})
+        return
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ').lower()}" for name, count in verdicts.items())
+    click.echo(
+        f"{shown(path)}: {tally['checked']:,} claims checked{f' ({counts})' if counts else ''}, "
+        f"{unchecked:,} lines passed over",
+        err=True,
+    )

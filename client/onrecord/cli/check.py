@@ -1,0 +1,68 @@
+"""`onrecord check`."""
+
+from __future__ import annotations
+
+import click
+
+from onrecord.cli._files import STDIN, read_text
+from onrecord.cli._open import open_client
+from onrecord.cli._options import (
+    against_options,
+    collection_option,
+    fail_on_option,
+    json_option,
+    refuse_both,
+    server_options,
+)
+from onrecord.cli._report import emit
+
+FAILED_ON = 3
+
+
+@click.command("check")
+@click.argument("claim")
+@server_options
+@against_options
+@collection_option
+@click.option("--speaker", metavar="NAME", help="Who is claimed to have said it, when the claim itself does not tell.")
+@click.option(
+    "--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Statements shown, 0 to 32.  [default: 5]"
+)
+@fail_on_option
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    claim: str,
+    target: str,
+    timeout: float | None,
+    against: tuple[str, ...],
+    model: str,
+    encoder: str,
+    collection: str,
+    speaker: str | None,
+    max_evidence: int | None,
+    fail_on: frozenset[str],
+    as_json: bool,
+) -> None:
+    """Check CLAIM ("-" reads it from stdin) and show the verdict with its evidence.
+
+    \b
+    onrecord check "Putin said that Russia opposes interference."
+    onrecord check "Russia opposes interference." --speaker Putin --against article.txt
+    """
+    from onrecord.types import CheckOptions
+
+    refuse_both(context, against)
+    text = read_text(STDIN).strip() if claim == STDIN else claim
+    options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
+    with open_client(target, timeout, against, model, encoder, collection) as client:
+        result = client.check(text, speaker=speaker, collection=collection, options=options)
+    if as_json:
+        emit(result.to_dict())
+    else:
+        from onrecord.cli import _show
+
+        _show.check_result(result)
+    if result.verdict in fail_on:
+        context.exit(FAILED_ON)

@@ -1,0 +1,182 @@
+"""Every error that the client raises, as one tree. No gRPC class reaches the caller.
+
+OnrecordError
+├── InvalidArgument      fields are wrong, or a message is too large; `violations` lists all of them
+├── NotFound             no such statement; `resource_name`
+├── AlreadyExists        the name is taken; `resource_name`
+├── FailedPrecondition   the server's state forbids it, for example a record that is read-only
+├── Unauthenticated      the token is missing or wrong
+├── PermissionDenied     the token does not allow it
+├── Overloaded           the server has no room now; `retry_after`
+├── DeadlineExceeded     no answer in time
+├── Unavailable          no server there, the connection broke, or the server is shutting down
+├── Cancelled            the call was given up, for example because the client was closed meanwhile
+├── ClientClosed         the client was used after it was closed
+└── ServerError          the server failed, or answered what this client does not understand
+
+`code` is the gRPC status as a word ("NOT_FOUND"), `reason` the server's own UPPER_SNAKE word for the case
+("STATEMENT_NOT_FOUND"), empty when it gave none. Messages are one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from onrecord.types import ImportReport
+
+__all__ = [
+    "AlreadyExists",
+    "Cancelled",
+    "ClientClosed",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "FieldViolation",
+    "InvalidArgument",
+    "NotFound",
+    "OnrecordError",
+    "Overloaded",
+    "PermissionDenied",
+    "ServerError",
+    "Unauthenticated",
+    "Unavailable",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One bad field: its path in the request ("claims[3].text"), what is wrong with it, and a reason code."""
+
+    field: str
+    message: str
+    reason: str = ""
+
+
+class OnrecordError(Exception):
+    """Base of all errors of this package.
+
+    `report`: set when an import broke off; what the server had acknowledged before.
+    """
+
+    default_code: ClassVar[str] = "UNKNOWN"
+
+    def __init__(self, message: str, *, code: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.reason = reason
+        self.report: ImportReport | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON: code, reason and message; a subclass adds its own."""
+        return {"code": self.code, "reason": self.reason, "message": self.message}
+
+
+class InvalidArgument(OnrecordError):
+    """Fields are wrong, all listed in `violations`; empty when the request as a whole is (too large, say)."""
+
+    default_code = "INVALID_ARGUMENT"
+
+    def __init__(
+        self, message: str, *, code: str = "", reason: str = "", violations: Sequence[FieldViolation] = ()
+    ) -> None:
+        super().__init__(message, code=code, reason=reason)
+        self.violations = tuple(violations)
+
+    @classmethod
+    def of(cls, violations: Sequence[FieldViolation]) -> InvalidArgument:
+        """From violations found before anything was sent."""
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        return cls(f"{first.field}: {first.message}{more}", reason="INVALID_FIELDS", violations=violations)
+
+    def to_dict(self) -> dict[str, object]:
+        """With `violations`."""
+        listed = [{"field": v.field, "message": v.message, "reason": v.reason} for v in self.violations]
+        return {**super().to_dict(), "violations": listed}
+
+
+class _ResourceError(OnrecordError):
+    def __init__(self, message: str, *, code: str = "", reason: str = "", resource_name: str = "") -> None:
+        super().__init__(message, code=code, reason=reason)
+        self.resource_name = resource_name
+
+    def to_dict(self) -> dict[str, object]:
+        """With `resource_name`."""
+        return {**super().to_dict(), "resource_name": self.resource_name}
+
+
+class NotFound(_ResourceError):
+    """No such statement."""
+
+    default_code = "NOT_FOUND"
+
+
+class AlreadyExists(_ResourceError):
+    """The name is taken."""
+
+    default_code = "ALREADY_EXISTS"
+
+
+class FailedPrecondition(OnrecordError):
+    """The server's state forbids it."""
+
+    default_code = "FAILED_PRECONDITION"
+
+
+class Unauthenticated(OnrecordError):
+    """The token is missing or wrong."""
+
+    default_code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(OnrecordError):
+    """The token does not allow it."""
+
+    default_code = "PERMISSION_DENIED"
+
+
+class Overloaded(OnrecordError):
+    """No room on the server, even after the client's own retries. `retry_after`: seconds, None when not told."""
+
+    default_code = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, *, code: str = "", reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, code=code, reason=reason)
+        self.retry_after = retry_after
+
+    def to_dict(self) -> dict[str, object]:
+        """With `retry_after`."""
+        return {**super().to_dict(), "retry_after": self.retry_after}
+
+
+class DeadlineExceeded(OnrecordError):
+    """No answer in time."""
+
+    default_code = "DEADLINE_EXCEEDED"
+
+
+class Unavailable(OnrecordError):
+    """No server there, the connection broke, or the server is shutting down."""
+
+    default_code = "UNAVAILABLE"
+
+
+class Cancelled(OnrecordError):
+    """The call was given up."""
+
+    default_code = "CANCELLED"
+
+
+class ClientClosed(OnrecordError):
+    """The client was used after it was closed."""
+
+    default_code = "CANCELLED"
+
+
+class ServerError(OnrecordError):
+    """The server failed, or answered what this client does not understand."""
+
+    default_code = "INTERNAL"
