@@ -65,6 +65,12 @@ class JobQueue(Generic[JobT]):
                 heapq.heappush(self._heaps.setdefault(job.kind, []), entry)
             self._changed.notify()
 
+    def __len__(self) -> int:
+        """Jobs that wait, those that nobody wants any more left out."""
+        with self._changed:
+            waiting = {id(e.job) for heap in self._heaps.values() for e in heap if not (e.job.dead or e.job.taken)}
+        return len(waiting)
+
     def close(self) -> None:
         """Hand out nothing more; `take` returns an empty batch from now on."""
         with self._changed:

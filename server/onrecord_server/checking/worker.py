@@ -121,6 +121,11 @@ class InferenceWorker:
         """Estimated tokens that wait or run now."""
         return self._backlog
 
+    @property
+    def waiting_jobs(self) -> int:
+        """Distinct inputs that are ready for the model and wait for it."""
+        return len(self._queue)
+
     async def start(self) -> None:
         """Start the thread. Once."""
         if self._thread is not None:

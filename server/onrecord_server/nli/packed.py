@@ -10,7 +10,7 @@ Source of the method: "Effective Transformer" / "ByteTransformer" (Zhai et al., 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,15 @@ def supports(config: Mapping[str, Any]) -> bool:
         and not config.get("is_decoder", False)
         and not config.get("add_cross_attention", False)
     )
+
+
+Linear = Callable[[Tensor], Tensor]
+MakeLinear = Callable[[Tensor, Tensor], Linear]
+
+
+def plain_linear(weight: Tensor, bias: Tensor) -> Linear:
+    """x -> x W' + b, as it stands."""
+    return lambda states: functional.linear(states, weight, bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +74,21 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Weights of one layer; queries, keys and values in one matrix."""
+    """One layer. `project` gives queries, keys and values side by side from one product."""
 
-    qkv: tuple[Tensor, Tensor]
-    attention_out: tuple[Tensor, Tensor]
+    project: Linear
+    attention_out: Linear
     attention_norm: tuple[Tensor, Tensor]
-    up: tuple[Tensor, Tensor]
-    down: tuple[Tensor, Tensor]
+    up: Linear
+    down: Linear
     norm: tuple[Tensor, Tensor]
 
 
 class PackedBert:
     """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str = "") -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str = "", make_linear: MakeLinear = plain_linear
+    ) -> None:
         def get(name: str) -> Tensor:
             return tensors[prefix + name].float().contiguous()
 
@@ -97,11 +107,11 @@ class PackedBert:
             parts = [pair(f"{at}.attention.self.{name}") for name in ("query", "key", "value")]
             self._layers.append(
                 _Layer(
-                    (torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
-                    pair(f"{at}.attention.output.dense"),
+                    make_linear(torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
+                    make_linear(*pair(f"{at}.attention.output.dense")),
                     pair(f"{at}.attention.output.LayerNorm"),
-                    pair(f"{at}.intermediate.dense"),
-                    pair(f"{at}.output.dense"),
+                    make_linear(*pair(f"{at}.intermediate.dense")),
+                    make_linear(*pair(f"{at}.output.dense")),
                     pair(f"{at}.output.LayerNorm"),
                 )
             )
@@ -142,43 +152,38 @@ class PackedBert:
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
         """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
-        width = states.shape[1]
+        qkv = layer.project(states)
         if first_only:
-            weight, bias = layer.qkv
-            keys_values = functional.linear(states, weight[width:], bias[width:])
+            # of all other tokens only keys and values are looked at; the rest of this layer is not computed for them
             states = states[layout.starts]
-            queries = functional.linear(states, weight[:width], bias[:width])
-            mixed = self._attend_first(queries, keys_values, layout)
+            mixed = self._attend_first(qkv, layout)
         else:
-            mixed = self._attend(functional.linear(states, *layer.qkv), layout)
-        states = self._normalise(functional.linear(mixed, *layer.attention_out) + states, layer.attention_norm)
-        inner = functional.gelu(functional.linear(states, *layer.up))
-        return self._normalise(functional.linear(inner, *layer.down) + states, layer.norm)
+            mixed = self._attend(qkv, layout)
+        states = self._normalise(layer.attention_out(mixed) + states, layer.attention_norm)
+        inner = functional.gelu(layer.up(states))
+        return self._normalise(layer.down(inner) + states, layer.norm)
 
     def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
         width = qkv.shape[1] // 3
         out = qkv.new_empty(qkv.shape[0], width)
         for group in layout.groups:
-            q, k, v = self._split(_padded(qkv, group), group, 3)
+            q, k, v = self._split(_padded(qkv, group), group)
             mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
             mixed = mixed.transpose(1, 2).reshape(group.count * group.width, width)
             out[group.first : group.last] = mixed if group.kept is None else mixed[group.kept]
         return out
 
-    def _attend_first(self, queries: Tensor, keys_values: Tensor, layout: Layout) -> Tensor:
-        out = torch.empty_like(queries)
-        done = 0
+    def _attend_first(self, qkv: Tensor, layout: Layout) -> Tensor:
+        parts = []
         for group in layout.groups:
-            k, v = self._split(_padded(keys_values, group), group, 2)
-            q = queries[done : done + group.count].view(group.count, 1, self._heads, -1).transpose(1, 2)
-            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
-            out[done : done + group.count] = mixed.transpose(1, 2).reshape(group.count, -1)
-            done += group.count
-        return out
+            q, k, v = self._split(_padded(qkv, group), group)
+            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=group.mask)
+            parts.append(mixed.transpose(1, 2).reshape(group.count, -1))
+        return torch.cat(parts)
 
-    def _split(self, matrix: Tensor, group: _Group, parts: int) -> tuple[Tensor, ...]:
-        """(count * width, parts * model width) -> parts of shape (count, heads, width, head width)."""
-        return matrix.view(group.count, group.width, parts, self._heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    def _split(self, qkv: Tensor, group: _Group) -> tuple[Tensor, ...]:
+        """(count * width, 3 * model width) -> queries, keys, values of shape (count, heads, width, head width)."""
+        return qkv.view(group.count, group.width, 3, self._heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
     def _normalise(self, states: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
         return functional.layer_norm(states, states.shape[1:], *norm, self._eps)

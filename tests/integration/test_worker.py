@@ -1,0 +1,411 @@
+"""The inference worker with the fake models, and with scripted ones that a test can hold still."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from onrecord_server.checking.worker import InferenceWorker
+from onrecord_server.domain.errors import DeadlineTooShort, ModelError, OnrecordError, Overloaded, ShuttingDown
+from onrecord_server.domain.types import ModelInfo, PairScore
+from onrecord_server.nli import EncodedPair, FloatArray, PairScorer, load_encoder, load_scorer
+
+PATIENCE = 10.0  # seconds before a test that hangs fails
+
+
+class ScriptedScorer:
+    """Scores 1.0 for entailment; a token a character. Holds every batch until `release`, when asked to."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.info = ModelInfo("scripted", "1", ("entailment", "neutral", "contradiction"))
+        self.batches: list[list[str]] = []
+        self.encoded: list[str] = []
+        self.fail: Callable[[list[str]], None] = lambda texts: None
+        self.row: Callable[[str], list[float]] = lambda text: [1.0, 0.0, 0.0]
+        self.encode_gate = threading.Event()
+        self.encode_gate.set()
+        self._entered = threading.Semaphore(0)
+        self._gate = threading.Event()
+        self._texts: dict[tuple[int, ...], str] = {}
+        if not held:
+            self._gate.set()
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
+        assert self.encode_gate.wait(PATIENCE)
+        out = []
+        for premise, hypothesis in pairs:
+            self.encoded.append(hypothesis)
+            pair = EncodedPair(tuple(map(ord, premise + hypothesis)), len(premise), False)
+            self._texts[pair.ids] = hypothesis
+            out.append(pair)
+        return out
+
+    def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
+        texts = [self._texts[pair.ids] for pair in batch]
+        self.batches.append(texts)
+        self._entered.release()
+        assert self._gate.wait(PATIENCE)
+        self.fail(texts)
+        return np.array([self.row(text) for text in texts], dtype=np.float32)
+
+    async def entered(self) -> None:
+        """Wait until the model has begun one more batch."""
+        assert await asyncio.to_thread(self._entered.acquire, timeout=PATIENCE)
+
+    def release(self) -> None:
+        self._gate.set()
+
+
+@contextlib.asynccontextmanager
+async def running(scorer: PairScorer, **options: Any) -> AsyncIterator[InferenceWorker]:
+    limits = {"max_batch_tokens": 1_000, "max_queue_tokens": 100_000, "cache_pairs": 100}
+    worker = InferenceWorker(scorer, load_encoder("fake"), **{**limits, **options})
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        if isinstance(scorer, ScriptedScorer):
+            scorer.release()
+            scorer.encode_gate.set()
+        await worker.stop(PATIENCE)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0)  # lets the loop run; no time passes
+
+
+def soon(call: Awaitable[Any]) -> asyncio.Task[Any]:
+    return asyncio.ensure_future(call)  # type: ignore[return-value]  # a coroutine becomes a task
+
+
+def pairs(*hypotheses: str) -> list[tuple[str, str]]:
+    return [("p", hypothesis) for hypothesis in hypotheses]
+
+
+async def test_scores_keep_the_order_of_the_pairs_and_match_the_model() -> None:
+    scorer = load_scorer("fake")
+    said = [("Ships enter.", "Ships enter."), ("Ships enter.", "Ships never enter."), ("Ships enter.", "It rained.")]
+    async with running(scorer) as worker:
+        result = await worker.score([*said, said[0]])
+        assert (await worker.score([])).scores == []
+    expected = scorer.score(scorer.encode([*said, said[0]]))
+    assert [s.scores.as_tuple() for s in result.scores] == [pytest.approx(tuple(row)) for row in expected]
+    assert result.inference_ms > 0
+    assert result.queue_ms >= 0
+
+
+async def test_identical_pairs_are_scored_once_and_then_remembered() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer) as worker:
+        first = await worker.score(pairs("a", "a", "b", "a"))
+        again = await worker.score(pairs("b", "a"))
+        assert len(first.scores) == 4
+        assert len(again.scores) == 2
+        assert again.inference_ms == 0
+    assert sorted(sum(scorer.batches, [])) == ["a", "b"]
+
+
+async def test_premise_and_hypothesis_do_not_run_together_in_the_cache() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer) as worker:
+        await worker.score([("ab", "c"), ("a", "bc"), ("", "abc")])
+    assert sorted(scorer.encoded) == ["abc", "bc", "c"]
+
+
+async def test_the_least_recently_used_pair_is_forgotten_first() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer, cache_pairs=2) as worker:
+        for text in ("a", "b", "a", "c", "a", "b"):
+            await worker.score(pairs(text))
+    assert sum(scorer.batches, []) == ["a", "b", "c", "b"]
+
+
+async def test_no_cache_when_its_size_is_zero() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer, cache_pairs=0) as worker:
+        await worker.score(pairs("a"))
+        await worker.score(pairs("a"))
+    assert scorer.batches == [["a"], ["a"]]
+
+
+async def test_callers_that_wait_together_share_a_batch() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer) as worker:
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        others = [soon(worker.score(pairs(f"other {i}"))) for i in range(5)]
+        await until(lambda: worker.waiting_jobs == 5)
+        scorer.release()
+        await asyncio.gather(first, *others)
+    assert [len(batch) for batch in scorer.batches] == [1, 5]
+
+
+async def test_a_pair_in_flight_is_computed_once_for_all_who_wait() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer, cache_pairs=0) as worker:
+        first = soon(worker.score(pairs("same")))
+        await scorer.entered()
+        second = soon(worker.score(pairs("same", "new")))
+        await until(lambda: worker.waiting_jobs == 1)
+        scorer.release()
+        await asyncio.gather(first, second)
+    assert scorer.batches == [["same"], ["new"]]
+
+
+async def test_a_cancelled_caller_costs_the_model_nothing() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer) as worker:
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        gone = soon(worker.score(pairs("gone")))
+        stays = soon(worker.score(pairs("stays")))
+        await until(lambda: worker.waiting_jobs == 2)
+        gone.cancel()
+        await until(lambda: worker.waiting_jobs == 1)
+        scorer.release()
+        await asyncio.gather(first, stays)
+        assert gone.cancelled()
+        assert worker.backlog_tokens == 0
+    assert scorer.batches == [["first"], ["stays"]]
+
+
+async def test_cancelling_one_caller_does_not_take_the_pair_from_another() -> None:
+    scorer = ScriptedScorer(held=True)
+    scorer.encode_gate.clear()
+    async with running(scorer) as worker:
+        gone = soon(worker.score(pairs("shared")))
+        await until(lambda: worker.backlog_tokens > 0)
+        stays = soon(worker.score(pairs("shared")))
+        await asyncio.sleep(0)
+        gone.cancel()  # it is the one whose pair is being tokenised
+        await until(gone.done)
+        scorer.encode_gate.set()
+        scorer.release()
+        assert len((await stays).scores) == 1
+        assert worker.backlog_tokens == 0
+    assert scorer.batches == [["shared"]]
+
+
+async def test_a_deadline_that_passes_frees_the_caller_and_drops_its_work() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer) as worker:
+        now = asyncio.get_running_loop().time()
+        with pytest.raises(DeadlineTooShort):
+            await worker.score(pairs("past"), deadline=now)
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        with pytest.raises(DeadlineTooShort):
+            await worker.score(pairs("late"), deadline=now + 0.05)
+        scorer.release()
+        await first
+        await worker.score(pairs("in time"), deadline=now + PATIENCE)
+    assert scorer.batches == [["first"], ["in time"]]
+
+
+async def test_a_full_queue_refuses_before_any_work_and_says_when_to_come_back() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer, max_queue_tokens=50) as worker:
+        huge = soon(worker.score(pairs("x" * 400)))  # an idle worker takes it, whatever its size
+        await scorer.entered()
+        with pytest.raises(Overloaded) as caught:
+            await worker.score(pairs("y"))
+        with pytest.raises(Overloaded):
+            await worker.embed(["y"])
+        assert 0.1 <= caught.value.retry_after <= 60
+        assert scorer.encoded == ["x" * 400]
+        scorer.release()
+        await huge
+        await worker.score(pairs("y"))
+        assert worker.backlog_tokens == 0
+
+
+async def test_a_pair_in_the_cache_is_answered_even_when_the_queue_is_full() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer, max_queue_tokens=50) as worker:
+        await worker.score(pairs("known"))
+        scorer._gate.clear()
+        huge = soon(worker.score(pairs("x" * 400)))
+        await until(lambda: worker.backlog_tokens > 50)
+        assert len((await worker.score(pairs("known"))).scores) == 1
+        scorer.release()
+        await huge
+
+
+async def test_a_pair_that_breaks_the_model_fails_alone() -> None:
+    def poisoned(texts: list[str]) -> None:
+        if "poison" in texts:
+            raise RuntimeError("secret detail")
+
+    scorer = ScriptedScorer(held=True)
+    scorer.fail = poisoned
+    async with running(scorer) as worker:
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        healthy, sick = soon(worker.score(pairs("healthy"))), soon(worker.score_each(pairs("good", "poison")))
+        await until(lambda: worker.waiting_jobs == 3)
+        scorer.release()
+        assert len((await first).scores) == len((await healthy).scores) == 1
+        good, bad = (await sick).outcomes
+        assert isinstance(good, PairScore)
+        assert isinstance(bad, ModelError)
+        assert "secret" not in bad.message
+        with pytest.raises(ModelError):
+            await worker.score(pairs("good", "poison"))  # an error is not remembered as a score
+        assert worker.backlog_tokens == 0
+
+
+@pytest.mark.parametrize("row", [[float("nan")] * 3, [0.9, 0.9, 0.9], [1.0, 0.0], [-0.5, 1.0, 0.5]])
+async def test_what_is_no_distribution_is_an_error_and_not_a_result(row: list[float]) -> None:
+    scorer = ScriptedScorer()
+    scorer.row = lambda text: row
+    async with running(scorer) as worker:
+        with pytest.raises(ModelError):
+            await worker.score(pairs("a"))
+
+
+async def test_a_hypothesis_too_long_to_encode_fails_alone() -> None:
+    async with running(load_scorer("fake")) as worker:
+        result = await worker.score_each([("a", "Ships enter."), ("a", "word " * 600), ("b", "Ships enter.")])
+    assert [isinstance(o, OnrecordError) for o in result.outcomes] == [False, True, False]
+
+
+async def test_the_death_of_the_thread_is_told_and_frees_everybody() -> None:
+    def die(texts: list[str]) -> None:
+        raise SystemExit("the model took the thread down")
+
+    deaths: list[BaseException] = []
+    scorer = ScriptedScorer(held=True)
+    scorer.fail = die
+    async with running(scorer, on_death=deaths.append) as worker:
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        second = soon(worker.embed(["text"]))
+        await until(lambda: worker.waiting_jobs == 1)
+        scorer.release()
+        for call in (first, second):
+            with pytest.raises(ModelError, match="restarted"):
+                await call
+        with pytest.raises(ModelError, match="restarted"):
+            await worker.score(pairs("later"))
+    assert [type(death) for death in deaths] == [SystemExit]
+
+
+async def test_stopping_refuses_newcomers_and_lets_those_waiting_finish() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer) as worker:
+        first, second = soon(worker.score(pairs("first"))), soon(worker.score(pairs("second")))
+        await scorer.entered()
+        stopping = soon(worker.stop(PATIENCE))
+        await asyncio.sleep(0)
+        with pytest.raises(ShuttingDown):
+            await worker.score(pairs("new"))
+        scorer.release()
+        assert len((await first).scores) == len((await second).scores) == 1
+        await stopping
+
+
+async def test_when_the_grace_is_over_those_waiting_are_sent_away() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer) as worker:
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        waiting = soon(worker.score(pairs("waiting")))
+        await until(lambda: worker.waiting_jobs == 1)
+        stopping = soon(worker.stop(0.01))
+        for call in (first, waiting):
+            with pytest.raises(ShuttingDown):
+                await call
+        scorer.release()
+        await stopping
+    assert scorer.batches == [["first"]]
+
+
+async def test_a_small_request_does_not_wait_behind_a_large_one() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer, max_batch_tokens=100) as worker:
+        large = soon(worker.score(pairs(*(f"large claim number {i:04}" for i in range(200)))))
+        await scorer.entered()
+        await until(lambda: worker.waiting_jobs > 100)
+        small = soon(worker.score(pairs("small")))
+        await until(lambda: any("small" in text for text in scorer.encoded))
+        await until(lambda: worker.waiting_jobs >= 196)
+        scorer.release()
+        await asyncio.gather(large, small)
+    assert any("small" in batch for batch in scorer.batches[:2])
+    assert len(scorer.batches) > 20
+
+
+async def test_of_equal_requests_the_earlier_deadline_goes_first() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer, max_batch_tokens=20) as worker:
+        now = asyncio.get_running_loop().time()
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        calls = [
+            soon(worker.score(pairs(f"{name} ------------"), deadline=now + seconds))
+            for name, seconds in (("b", PATIENCE + 5), ("a", PATIENCE - 5), ("c", PATIENCE + 10))
+        ]
+        worker._rate = 1.0  # tokens a second: work takes longer than the deadlines leave, so that they decide
+        await until(lambda: worker.waiting_jobs == 3)
+        scorer.release()
+        await asyncio.gather(first, *calls)
+    assert scorer.batches[0] == ["first"]
+
+
+async def test_tokenising_does_not_block_the_event_loop() -> None:
+    scorer = ScriptedScorer()
+    scorer.encode_gate.clear()
+    async with running(scorer) as worker:
+        call = soon(worker.score(pairs("a")))
+        await until(lambda: worker.backlog_tokens > 0)
+        assert not call.done()  # it waits for the tokeniser, and this test goes on
+        scorer.encode_gate.set()
+        assert len((await call).scores) == 1
+
+
+async def test_embedding_keeps_order_and_embeds_a_repeated_text_once() -> None:
+    encoder = load_encoder("fake")
+    async with running(ScriptedScorer()) as worker:
+        vectors = await worker.embed(["one", "two", "one"])
+        assert (await worker.embed([])).shape == (0, encoder.dimension)
+    assert np.array_equal(vectors, encoder.encode(["one", "two", "one"]))
+
+
+async def test_using_it_before_it_is_started_says_so() -> None:
+    worker = InferenceWorker(ScriptedScorer(), load_encoder("fake"))
+    with pytest.raises(RuntimeError, match="not been started"):
+        await worker.score(pairs("a"))
+    await worker.stop(0)
+
+
+async def test_many_callers_some_of_them_leaving_all_get_what_the_model_says() -> None:
+    scorer = load_scorer("fake")
+    chance = random.Random(7)
+    words = ["ships", "enter", "never", "harbour", "40", "50", "the"]
+    asked = [
+        [(" ".join(chance.choices(words, k=5)), " ".join(chance.choices(words, k=3))) for _ in range(chance.randint(1, 9))]
+        for _ in range(150)
+    ]
+    async with running(scorer, max_batch_tokens=64, cache_pairs=20) as worker:
+        calls = [soon(worker.score(call)) for call in asked]
+        await asyncio.sleep(0)
+        leaving = set(chance.sample(range(len(calls)), 40))
+        for i in leaving:
+            calls[i].cancel()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert worker.backlog_tokens == 0
+        assert worker.waiting_jobs == 0
+    for i, (call, result) in enumerate(zip(asked, results, strict=True)):
+        if i in leaving:
+            assert isinstance(result, asyncio.CancelledError)
+        else:
+            expected = scorer.score(scorer.encode(call))
+            assert [s.scores.as_tuple() for s in result.scores] == [pytest.approx(tuple(row)) for row in expected]

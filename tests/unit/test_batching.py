@@ -1,0 +1,93 @@
+"""The queue before the model: order, budget, and what is left out."""
+
+from __future__ import annotations
+
+import threading
+
+from onrecord_server.checking.batching import Job, JobQueue, due_time
+
+
+def job(name: str, tokens: int = 10, kind: str = "pair") -> Job:
+    return Job(kind, name, tokens)
+
+
+def names(batch: list[Job]) -> list[str]:
+    return [j.item for j in batch]
+
+
+def test_a_batch_is_the_most_urgent_jobs_that_fit_the_budget() -> None:
+    queue: JobQueue[Job] = JobQueue(25)
+    queue.put([(3.0, job("c")), (1.0, job("a")), (2.0, job("b"))])
+    assert names(queue.take()) == ["a", "b"]
+    assert names(queue.take()) == ["c"]
+
+
+def test_long_jobs_of_one_request_go_together() -> None:
+    queue: JobQueue[Job] = JobQueue(40)
+    queue.put((1.0, job(str(n), n)) for n in (5, 20, 6, 20))
+    assert names(queue.take()) == ["20", "20"]
+    assert names(queue.take()) == ["6", "5"]
+
+
+def test_a_job_over_the_budget_goes_alone() -> None:
+    queue: JobQueue[Job] = JobQueue(10)
+    queue.put([(1.0, job("huge", 500)), (1.0, job("small", 1))])
+    assert names(queue.take()) == ["huge"]
+    assert names(queue.take()) == ["small"]
+
+
+def test_kinds_never_share_a_batch_and_the_urgent_kind_goes_first() -> None:
+    queue: JobQueue[Job] = JobQueue(100)
+    queue.put([(2.0, job("p1")), (4.0, job("p2")), (1.0, job("t1", kind="text")), (3.0, job("t2", kind="text"))])
+    assert names(queue.take()) == ["t1", "t2"]
+    assert names(queue.take()) == ["p1", "p2"]
+
+
+def test_a_job_put_again_earlier_comes_forward_and_is_handed_out_once() -> None:
+    queue: JobQueue[Job] = JobQueue(10)
+    late = job("late")
+    queue.put([(9.0, late), (5.0, job("mid"))])
+    queue.put([(1.0, late)])
+    assert names(queue.take()) == ["late"]
+    assert names(queue.take()) == ["mid"]
+    assert len(queue) == 0
+
+
+def test_dead_jobs_cost_nothing() -> None:
+    queue: JobQueue[Job] = JobQueue(100)
+    dead = job("dead", 99)
+    queue.put([(1.0, dead), (2.0, job("live", 99))])
+    dead.dead = True
+    assert len(queue) == 1
+    assert names(queue.take()) == ["live"]
+
+
+def test_take_waits_for_work_and_close_wakes_it() -> None:
+    queue: JobQueue[Job] = JobQueue(100)
+    taken: list[list[str]] = []
+    first = threading.Event()
+
+    def consume() -> None:
+        while batch := queue.take():
+            taken.append(names(batch))
+            first.set()
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    queue.put([(1.0, job("a"))])
+    assert first.wait(5)
+    queue.close()
+    consumer.join(5)
+    assert not consumer.is_alive()
+    assert taken == [["a"]]
+
+
+def test_small_requests_are_due_before_large_ones_and_large_ones_do_not_starve() -> None:
+    large = due_time(now=0.0, work_seconds=30.0, deadline=None)
+    assert due_time(now=1.0, work_seconds=0.1, deadline=None) < large
+    assert due_time(now=31.0, work_seconds=0.1, deadline=None) > large
+
+
+def test_a_deadline_pulls_work_forward_and_never_back() -> None:
+    assert due_time(now=0.0, work_seconds=2.0, deadline=3.0) == 1.0
+    assert due_time(now=0.0, work_seconds=2.0, deadline=100.0) == 2.0
