@@ -345,19 +345,19 @@ async def test_a_small_request_does_not_wait_behind_a_large_one() -> None:
 
 async def test_of_equal_requests_the_earlier_deadline_goes_first() -> None:
     scorer = ScriptedScorer(held=True)
-    async with running(scorer, max_batch_tokens=20) as worker:
+    async with running(scorer) as worker:
         now = asyncio.get_running_loop().time()
         first = soon(worker.score(pairs("first")))
         await scorer.entered()
+        # so long that a deadline leaves little time to spare: then it, and not the arrival, decides
         calls = [
-            soon(worker.score(pairs(f"{name} ------------"), deadline=now + seconds))
-            for name, seconds in (("b", PATIENCE + 5), ("a", PATIENCE - 5), ("c", PATIENCE + 10))
+            soon(worker.score(pairs(name * 100_000), deadline=now + seconds))
+            for name, seconds in (("b", 14), ("a", 12), ("c", 16))
         ]
-        worker._rate = 1.0  # tokens a second: work takes longer than the deadlines leave, so that they decide
         await until(lambda: worker.waiting_jobs == 3)
         scorer.release()
         await asyncio.gather(first, *calls)
-    assert scorer.batches[0] == ["first"]
+    assert [batch[0][0] for batch in scorer.batches] == ["f", "a", "b", "c"]
 
 
 async def test_tokenising_does_not_block_the_event_loop() -> None:

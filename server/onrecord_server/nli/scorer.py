@@ -13,7 +13,7 @@ import torch
 from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import EncodedPair, FloatArray
-from onrecord_server.nli.calibration import read_temperature
+from onrecord_server.nli.calibration import read_temperature, softmax
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.packed import PackedBert, supports
@@ -84,10 +84,7 @@ class ClassifierScorer:
             logits = self._classifier.logits(batch)[:, self._columns].astype(np.float32)
         if not np.isfinite(logits).all():
             raise ModelError("the model's output is not a number; its weights or precision do not suit this input")
-        logits /= self._temperature
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: FloatArray = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return probabilities
+        return softmax(logits, self._temperature)
 
 
 def load_classifier(model: str, *, revision: str | None, precision: str, threads: int | None) -> ClassifierScorer:
