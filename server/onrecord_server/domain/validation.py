@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from onrecord_server.domain import limits
 from onrecord_server.domain.errors import FieldViolation, InvalidInput
 from onrecord_server.domain.limits import Limit
-from onrecord_server.domain.types import DEFAULT_COLLECTION, CheckOptions, Claim, StatementDraft
+from onrecord_server.domain.types import DEFAULT_COLLECTION, CheckOptions, Claim, Source, StatementDraft
 
 _ID = "[a-z0-9][a-z0-9-]{0,62}"
 _PARENT = re.compile(f"collections/{_ID}")
@@ -82,21 +82,30 @@ def draft_violations(draft: StatementDraft, prefix: str = "statement", *, parent
         ("context", draft.context, limits.CONTEXT_CODE_POINTS, False),
         ("speaker.name", draft.speaker.name, limits.NAME_CODE_POINTS, False),
         ("relayed_by", draft.relayed_by, limits.NAME_CODE_POINTS, False),
-        ("source.uri", draft.source.uri, limits.URI_CODE_POINTS, False),
-        ("source.title", draft.source.title, limits.TITLE_CODE_POINTS, False),
-        ("source.publisher", draft.source.publisher, limits.NAME_CODE_POINTS, False),
         ("document", draft.document, limits.NAME_CODE_POINTS, False),
         ("original", draft.original, limits.STATEMENT_CODE_POINTS, False),
     ):
         found += text_violations(at + field, value, limit, required=required)
     found += _list_violations(f"{at}speaker.aliases", draft.speaker.aliases, limits.ALIASES, limits.NAME_CODE_POINTS)
     found += _list_violations(f"{at}labels", draft.labels, limits.LABELS, limits.LABEL_CODE_POINTS)
-    found += _time_violations(draft, at)
+    found += source_violations(draft.source, f"{at}source")
+    found += _validity_violations(draft, at)
     span = draft.original_span
     if span is not None and not 0 <= span.start <= span.end < 2**31:
         message = "does not run forwards; start is at least 0 and end at least start"
         found.append(FieldViolation(f"{at}original_span", "OUT_OF_RANGE", message))
     return found
+
+
+def source_violations(source: Source, prefix: str = "source") -> list[FieldViolation]:
+    """What is wrong with a source."""
+    at = f"{prefix}." if prefix else ""
+    return [
+        *text_violations(f"{at}uri", source.uri, limits.URI_CODE_POINTS, required=False),
+        *text_violations(f"{at}title", source.title, limits.TITLE_CODE_POINTS, required=False),
+        *text_violations(f"{at}publisher", source.publisher, limits.NAME_CODE_POINTS, required=False),
+        *_time_violations(f"{at}publish_time", source.publish_time),
+    ]
 
 
 def claim_violations(claim: Claim, prefix: str = "claim") -> list[FieldViolation]:
@@ -166,24 +175,26 @@ def _list_violations(field: str, values: Sequence[str], count: Limit, each: Limi
     return [v for i, value in enumerate(values) for v in text_violations(f"{field}[{i}]", value, each, required=True)]
 
 
-def _time_violations(draft: StatementDraft, at: str) -> list[FieldViolation]:
-    found: list[FieldViolation] = []
-    for field, value in (
-        ("source.publish_time", draft.source.publish_time),
-        ("stated_time", draft.stated_time),
-        ("valid_from", draft.valid_from),
-        ("valid_until", draft.valid_until),
-    ):
-        if value is None:
-            continue
-        if value.utcoffset() is None:
-            found.append(FieldViolation(at + field, "NO_TIME_ZONE", "has no time zone; give it in UTC"))
-        elif not _FIRST <= value - _EPOCH <= _LAST:
-            found.append(FieldViolation(at + field, "OUT_OF_RANGE", "lies outside the years 1 to 9999 in UTC"))
+def _validity_violations(draft: StatementDraft, at: str) -> list[FieldViolation]:
+    found = [
+        *_time_violations(f"{at}stated_time", draft.stated_time),
+        *_time_violations(f"{at}valid_from", draft.valid_from),
+        *_time_violations(f"{at}valid_until", draft.valid_until),
+    ]
     if not found and draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
         message = "is before valid_from; exchange the two or leave one out"
         found.append(FieldViolation(f"{at}valid_until", "OUT_OF_RANGE", message))
     return found
+
+
+def _time_violations(field: str, value: datetime | None) -> list[FieldViolation]:
+    if value is None:
+        return []
+    if value.utcoffset() is None:
+        return [FieldViolation(field, "NO_TIME_ZONE", "has no time zone; give it in UTC")]
+    if not _FIRST <= value - _EPOCH <= _LAST:
+        return [FieldViolation(field, "OUT_OF_RANGE", "lies outside the years 1 to 9999 in UTC; correct it")]
+    return []
 
 
 def _is_blank(value: str) -> bool:

@@ -1,0 +1,173 @@
+"""Keeping the record: validate, embed, store. Every store call runs in a thread, never on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+
+from onrecord_server.domain import limits, validation
+from onrecord_server.domain.errors import InvalidInput, ModelError, OnrecordError
+from onrecord_server.domain.types import Source, Statement, StatementDraft
+from onrecord_server.ingest import ingest_document
+from onrecord_server.store.base import FloatArray, Page, StatementStore
+
+# Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
+_DOCUMENT_PREFIX = 16
+
+
+class Embedder(Protocol):
+    """What the record needs of checking.worker.InferenceWorker."""
+
+    async def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors, shape (len(texts), dimension)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What a document became.
+
+    `statements`: in document order; drafts without a name on a dry run, Statements otherwise. `already_ingested`: the
+    collection had this text before, and `statements` are those of then. `publish_time`: from the source, else read from
+    the document, else None.
+    """
+
+    document: str
+    statements: Sequence[StatementDraft]
+    already_ingested: bool
+    publish_time: datetime | None
+
+
+class Record:
+    """Writes to the record and reads from it, for the server and for in-process use. Use from one event loop."""
+
+    def __init__(self, store: StatementStore, worker: Embedder) -> None:
+        self._store = store
+        self._worker = worker
+
+    async def create(self, parent: str, draft: StatementDraft) -> Statement:
+        """Put one statement on the record. Raises InvalidInput, AlreadyExists, StoreError, Overloaded."""
+        parent = validation.parse_parent(parent)
+        validation.raise_if_any(validation.draft_violations(draft, parent=parent))
+        vectors = await self._worker.embed([draft.text])
+        (created,) = await asyncio.to_thread(self._store.create, parent, [draft], vectors)
+        if isinstance(created, OnrecordError):
+            raise created
+        return created
+
+    async def import_statements(
+        self, parent: str, drafts: Sequence[StatementDraft]
+    ) -> builtins.list[Statement | OnrecordError]:
+        """Put many on the record; a draft that is invalid, taken or poison to the model yields its error in its place.
+
+        Each 500 are one transaction. What stops everything (Overloaded, StoreFull …) is raised when it meets the first
+        of these; later, it stands in the place of each draft that was not stored, so that no success goes untold.
+        """
+        parent = validation.parse_parent(parent)
+        results: builtins.list[Statement | OnrecordError] = []
+        size = limits.IMPORT_CHUNK.value
+        for start in range(0, len(drafts), size):
+            chunk = drafts[start : start + size]
+            try:
+                results += await self._import_chunk(parent, chunk, start)
+            except OnrecordError as error:
+                if start == 0:
+                    raise
+                results += [error] * (len(drafts) - start)
+                break
+        return results
+
+    async def get(self, name: str) -> Statement:
+        """Read one statement. Raises InvalidInput, NotFound."""
+        return await asyncio.to_thread(self._store.get, validation.parse_name(name))
+
+    async def list(self, parent: str, page_size: int = 0, page_token: str = "") -> Page:
+        """Read a page, in the order of creation. page_size: 0 reads as 100. Raises InvalidInput (size, token)."""
+        return await asyncio.to_thread(self._store.list, validation.parse_parent(parent), page_size, page_token)
+
+    async def delete(self, name: str) -> None:
+        """Take a statement off the record. Raises InvalidInput, NotFound, StoreReadOnly."""
+        await asyncio.to_thread(self._store.delete, validation.parse_name(name))
+
+    async def ingest(self, parent: str, text: str, source: Source, *, dry_run: bool = False) -> IngestResult:
+        """Read a document into statements and store them, all or none; the same text again changes nothing.
+
+        Raises InvalidInput, StoreError, Overloaded.
+        """
+        parent = validation.parse_parent(parent)
+        violations = validation.text_violations("text", text, limits.DOCUMENT_CODE_POINTS, required=True)
+        validation.raise_if_any(violations + validation.source_violations(source))
+        read = await asyncio.to_thread(ingest_document, text, source)
+        stored = await self._stored(parent, read.document)
+        if stored is not None:
+            return stored
+        if dry_run or not read.drafts:
+            return IngestResult(read.document, read.drafts, False, read.publish_time)
+        drafts = _named(parent, read.document, read.drafts)
+        validation.raise_if_any(
+            [v for i, d in enumerate(drafts) for v in validation.draft_violations(d, f"statements[{i}]")]
+        )
+        vectors = await self._worker.embed([draft.text for draft in drafts])
+        created = await asyncio.to_thread(self._store.create, parent, drafts, vectors)
+        statements = [item for item in created if isinstance(item, Statement)]
+        for item in created:
+            if isinstance(item, OnrecordError):
+                # the names are the document's own: another call has ingested it meanwhile
+                stored = await self._stored(parent, read.document)
+                if stored is None:
+                    raise item
+                return stored
+        return IngestResult(read.document, statements, False, read.publish_time)
+
+    async def _stored(self, parent: str, document: str) -> IngestResult | None:
+        """What the document became when it was ingested, if it was."""
+        statements = await asyncio.to_thread(self._store.document_statements, parent, document)
+        if not statements:
+            return None
+        return IngestResult(document, statements, True, statements[0].source.publish_time)
+
+    async def _import_chunk(
+        self, parent: str, drafts: Sequence[StatementDraft], offset: int
+    ) -> builtins.list[Statement | OnrecordError]:
+        results: dict[int, Statement | OnrecordError] = {}
+        for position, draft in enumerate(drafts):
+            prefix = f"statements[{offset + position}]"
+            if violations := validation.draft_violations(draft, prefix, parent=parent):
+                results[position] = InvalidInput(violations)
+        vectors = await self._embed_each({i: d.text for i, d in enumerate(drafts) if i not in results}, results)
+        if vectors:
+            places = list(vectors)
+            created = await asyncio.to_thread(
+                self._store.create, parent, [drafts[i] for i in places], np.stack([vectors[i] for i in places])
+            )
+            results.update(zip(places, created, strict=True))
+        return [results[position] for position in range(len(drafts))]
+
+    async def _embed_each(
+        self, texts: dict[int, str], results: dict[int, Statement | OnrecordError]
+    ) -> dict[int, FloatArray]:
+        """A vector for each text; one that the model fails on gets its error into `results` and spoils no other."""
+        if not texts:
+            return {}
+        try:
+            return dict(zip(texts, await self._worker.embed(list(texts.values())), strict=True))
+        except ModelError as error:
+            if len(texts) == 1:
+                results.update(dict.fromkeys(texts, error))
+                return {}
+        found: dict[int, FloatArray] = {}
+        for position, text in texts.items():
+            found |= await self._embed_each({position: text}, results)
+        return found
+
+
+def _named(parent: str, document: str, drafts: Sequence[StatementDraft]) -> list[StatementDraft]:
+    """Names made from the document: two calls that ingest it at once cannot both store it."""
+    prefix = f"{parent}/statements/{document[:_DOCUMENT_PREFIX]}"
+    return [replace(draft, name=f"{prefix}-{number:04d}") for number, draft in enumerate(drafts, start=1)]
