@@ -1,0 +1,7 @@
+"""Documents -> attributed statements; claims -> attribution. Rules only: no model, no I/O."""
+
+from onrecord_server.ingest.claims import parse_claim
+from onrecord_server.ingest.document import IngestedDocument, ingest_document
+from onrecord_server.ingest.scan import find_attributions
+
+__all__ = ["IngestedDocument", "find_attributions", "ingest_document", "parse_claim"]

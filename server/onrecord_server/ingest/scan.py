@@ -1,0 +1,42 @@
+"""Attributions of a whole text: sentence by sentence, quotations that go on joined to the attribution they continue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from onrecord_server.domain.types import Span
+from onrecord_server.ingest.attributions import Attribution, Kind
+from onrecord_server.ingest.reader import read_sentence
+from onrecord_server.ingest.text import Sentence, readable, sentences
+
+
+def find_attributions(text: str) -> list[Attribution]:
+    """Every attribution of the text, in the order of their sentences. Linear in the length of the text."""
+    return read_all(sentences(readable(text)))
+
+
+def read_all(parts: list[Sentence]) -> list[Attribution]:
+    """The same, for sentences that are already split."""
+    found: list[Attribution] = []
+    open_quote: int | None = None  # index of the attribution that a following bare quotation continues
+    for number, sentence in enumerate(parts):
+        made = read_sentence(sentence, number)
+        if not made:
+            if open_quote is not None and _bare_quotation(sentence):
+                held = found[open_quote]
+                found[open_quote] = replace(held, content=(*held.content, Span(sentence.start, sentence.end)))
+            elif not _bare_quotation(sentence):
+                open_quote = None
+            continue
+        found.extend(made)
+        speech = [
+            k for k in range(len(found) - len(made), len(found)) if found[k].kind is Kind.SPEECH and sentence.quotes
+        ]
+        open_quote = speech[-1] if speech else None
+    return found
+
+
+def _bare_quotation(sentence: Sentence) -> bool:
+    """The sentence is a quotation and hardly anything else."""
+    words = [t for t in sentence.tokens if t.kind == "w"]
+    return bool(sentence.tokens) and sentence.tokens[0].kind == "q" and not words
