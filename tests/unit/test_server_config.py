@@ -120,9 +120,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_configuration_needs_neither_torch_nor_grpc() -> None:
-    done = python(
-        "import sys, onrecord_server.config as c; print({'torch', 'grpc'} & {*sys.modules})"
-    )
+    done = python("import sys, onrecord_server.config as c; print({'torch', 'grpc'} & {*sys.modules})")
     assert done.stdout.strip() == "set()"
 
 
