@@ -37,10 +37,10 @@ def default_store() -> str:
 def _setting(
     default: Any,
     help_text: str,
-    kind: click.ParamType[Any] | None = None,
+    kind: click.ParamType[Any],
     *,
     shown: str | bool = True,
-    metavar: str = "",
+    metavar: str | None = None,
 ) -> Any:
     """A field with everything its flag and variable need. A callable default is called for each config."""
     metadata = {"help": help_text, "kind": kind, "shown": shown, "metavar": metavar}
