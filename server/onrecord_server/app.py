@@ -58,16 +58,29 @@ class Engine:
     encoder: ModelInfo
     died: asyncio.Future[BaseException]  # done when the worker's thread has died, with what killed it
 
+    @property
+    def backend(self) -> Backend:
+        """What the servicers call."""
+        return Backend(self.record, self.checker, self.model, self.describe)
+
     async def describe(self) -> ServerInfo:
         """What runs here."""
         return ServerInfo(
-            version=metadata.version("onrecord"),
+            version=version(),
             model=self.model,
             encoder=self.encoder,
             store=self.store.kind,
             statement_count=await asyncio.to_thread(self.store.count),
             default_options=self.checker.defaults,
         )
+
+
+def version() -> str:
+    """Version of the installed distribution; "unknown" when run from a source tree that is not installed."""
+    try:
+        return metadata.version("onrecord")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 @asynccontextmanager
@@ -99,7 +112,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
             max_batch_tokens=config.max_batch_tokens,
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,
-            on_death=died.set_result,
+            on_death=lambda error: None if died.done() else died.set_result(error),
         )
         await worker.start()
         try:
@@ -126,10 +139,10 @@ async def serve(config: ServerConfig) -> int:
         engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config)))
         if engine is None:
             return 0
-        slot.fill(Backend(engine.record, engine.checker, engine.model, engine.describe))
+        slot.fill(engine.backend)
         await health.serving()
         with _ready(config.ready_file, address):
-            click.echo(f"onrecord {metadata.version('onrecord')} serving on {address} ({engine.model.model_id})")
+            click.echo(f"onrecord {version()} serving on {address} ({engine.model.model_id})")
             failure = await _unless_stopped(stop, engine.died)
             if failure is not None:
                 click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)

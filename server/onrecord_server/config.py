@@ -37,10 +37,10 @@ def default_store() -> str:
 def _setting(
     default: Any,
     help_text: str,
-    kind: click.ParamType[Any] | None = None,
+    kind: click.ParamType[Any],
     *,
     shown: str | bool = True,
-    metavar: str = "",
+    metavar: str | None = None,
 ) -> Any:
     """A field with everything its flag and variable need. A callable default is called for each config."""
     metadata = {"help": help_text, "kind": kind, "shown": shown, "metavar": metavar}
@@ -86,9 +86,9 @@ class ServerConfig:
         click.Choice(["auto", "fp32", "bf16", "int8"]),
     )  # fmt: skip
     threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
-    max_batch_tokens: int = _setting(4_096, "Tokens the model reads in one batch.", _POSITIVE)
+    max_batch_tokens: int = _setting(2_048, "Tokens the model reads in one batch.", _POSITIVE)
     max_queue_tokens: int = _setting(
-        262_144, "Tokens that may wait for the model; more are refused with OVERLOADED.", _POSITIVE
+        200_000, "Tokens that may wait for the model; more are refused with OVERLOADED.", _POSITIVE
     )
     cache_pairs: int = _setting(50_000, "Scored pairs kept in memory; 0 keeps none.", click.IntRange(min=0))
     drain_seconds: float = _setting(

@@ -13,6 +13,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2_grpc
 
 from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
+from onrecord_server.app import Engine, open_engine
+from onrecord_server.config import ServerConfig
 from onrecord_server.rpc.backend import Backend, BackendSlot
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
@@ -93,3 +95,16 @@ async def serve() -> AsyncIterator[Serve]:
     for server, wire in started:
         await wire.channel.close()
         await server.stop(None)
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    """The real engine on the declared fakes and a record in memory."""
+    async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def wire(serve: Serve, engine: Engine) -> Wire:
+    """The engine, served."""
+    return await serve(engine.backend)

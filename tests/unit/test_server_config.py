@@ -39,6 +39,8 @@ def test_every_setting_has_a_flag_a_variable_and_help() -> None:
     for setting in fields(ServerConfig):
         assert config.flag_of(setting.name) in text
         assert config.env_of(setting.name) in text
+    assert "--precision [auto|fp32|bf16|int8]" in text
+    assert "--cache-pairs INTEGER" in text
 
 
 def test_flag_wins_over_variable_over_default(served: list[ServerConfig]) -> None:
@@ -120,9 +122,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_configuration_needs_neither_torch_nor_grpc() -> None:
-    done = python(
-        "import sys, onrecord_server.config as c; print({'torch', 'grpc'} & {*sys.modules})"
-    )
+    done = python("import sys, onrecord_server.config as c; print({'torch', 'grpc'} & {*sys.modules})")
     assert done.stdout.strip() == "set()"
 
 

@@ -97,7 +97,7 @@ class Limit(_message.Message):
     unit: _builtins.str
     """Unit of the value."""
     error_reason: _builtins.str
-    """ErrorInfo.reason of a request that exceeds it."""
+    """Reason of the field violation that a value beyond it gets (google.rpc.BadRequest). Empty: it is read as the limit."""
     def __init__(
         self,
         *,

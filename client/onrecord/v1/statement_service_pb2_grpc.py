@@ -94,7 +94,8 @@ class StatementServiceServicer:
 
     def ListStatements(self, request, context):
         """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
-        writes. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        writes. It may be shorter than asked for, to fit a message.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

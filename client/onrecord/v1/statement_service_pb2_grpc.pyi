@@ -45,7 +45,8 @@ class StatementServiceStub:
     """Reads one statement. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
     ListStatements: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.ListStatementsRequest, _statement_service_pb2.ListStatementsResponse]
     """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
-    writes. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+    writes. It may be shorter than asked for, to fit a message.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
     """
     DeleteStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.DeleteStatementRequest, _statement_service_pb2.DeleteStatementResponse]
     """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
@@ -75,7 +76,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     """Reads one statement. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
     ListStatements: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.ListStatementsRequest, _statement_service_pb2.ListStatementsResponse]  # type: ignore[assignment]
     """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
-    writes. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+    writes. It may be shorter than asked for, to fit a message.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
     """
     DeleteStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.DeleteStatementRequest, _statement_service_pb2.DeleteStatementResponse]  # type: ignore[assignment]
     """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
@@ -120,7 +122,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.ListStatementsResponse, _abc.Awaitable[_statement_service_pb2.ListStatementsResponse]]:
         """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
-        writes. Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        writes. It may be shorter than asked for, to fit a message.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
         """
 
     @_abc_1.abstractmethod

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from onrecord_server.checking.batching import Job, JobQueue, due_time
-from onrecord_server.domain.errors import DeadlineTooShort, ModelError, OnrecordError, Overloaded, ShuttingDown
+from onrecord_server.domain.errors import DeadlineTooShort, ModelError, ModelUnusable, OnrecordError, Overloaded, ShuttingDown
 from onrecord_server.domain.types import NliScores, PairScore
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer, TextEncoder
 
@@ -404,5 +404,5 @@ def _shutting_down() -> ShuttingDown:
     return ShuttingDown("the server is shutting down; try another one, or this one again after its restart")
 
 
-def _dead() -> ModelError:
-    return ModelError("the model has stopped working and the server must be restarted")
+def _dead() -> ModelUnusable:
+    return ModelUnusable("the model has stopped working and the server must be restarted")

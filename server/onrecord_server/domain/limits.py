@@ -1,4 +1,4 @@
-"""Every limit, in one place: name, value, unit and the reason code of what exceeds it. docs/limits.md explains them."""
+"""Every limit in one place: name, value, unit, the reason code of what exceeds it, and why. docs/limits.md lists them."""
 
 from __future__ import annotations
 
@@ -7,30 +7,127 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The largest accepted value, its unit, and the reason code that a request beyond it gets."""
+    """The largest accepted value, its unit, the reason code that a request beyond it gets, and why it is there."""
 
     name: str
     value: int
     unit: str
     reason: str
+    why: str = ""
 
 
-CLAIM_CODE_POINTS = Limit("claim_code_points", 2_000, "code points", "CLAIM_TOO_LONG")
-STATEMENT_CODE_POINTS = Limit("statement_code_points", 8_000, "code points", "STATEMENT_TOO_LONG")
-CONTEXT_CODE_POINTS = Limit("context_code_points", 2_000, "code points", "CONTEXT_TOO_LONG")
-DOCUMENT_CODE_POINTS = Limit("document_code_points", 200_000, "code points", "DOCUMENT_TOO_LONG")
-NAME_CODE_POINTS = Limit("name_code_points", 200, "code points", "NAME_TOO_LONG")
-URI_CODE_POINTS = Limit("uri_code_points", 2_000, "code points", "URI_TOO_LONG")
-TITLE_CODE_POINTS = Limit("title_code_points", 1_000, "code points", "TITLE_TOO_LONG")
-ALIASES = Limit("aliases", 32, "items", "TOO_MANY_ALIASES")
-LABELS = Limit("labels", 32, "items", "TOO_MANY_LABELS")
-LABEL_CODE_POINTS = Limit("label_code_points", 100, "code points", "LABEL_TOO_LONG")
-BATCH_CLAIMS = Limit("batch_claims", 256, "items", "TOO_MANY_CLAIMS")
-BATCH_PAIRS = Limit("batch_pairs", 256, "items", "TOO_MANY_PAIRS")
-IMPORT_CHUNK = Limit("import_statements_per_message", 500, "items", "TOO_MANY_STATEMENTS")
-PAGE_SIZE = Limit("page_size", 1_000, "items", "")  # larger ones are read as this, as AIP-158 asks
-MAX_EVIDENCE = Limit("max_evidence", 32, "items", "TOO_MUCH_EVIDENCE")
-MESSAGE_BYTES = Limit("message_bytes", 4 * 1024 * 1024, "bytes", "MESSAGE_TOO_LARGE")
+CLAIM_CODE_POINTS = Limit(
+    "claim_code_points",
+    2_000,
+    "code points",
+    "CLAIM_TOO_LONG",
+    "A few sentences; what is longer is several claims, and more than the model reads at once.",
+)
+STATEMENT_CODE_POINTS = Limit(
+    "statement_code_points",
+    8_000,
+    "code points",
+    "STATEMENT_TOO_LONG",
+    "One proposition, or a long quotation; longer texts are documents and are ingested.",
+)
+CONTEXT_CODE_POINTS = Limit(
+    "context_code_points",
+    2_000,
+    "code points",
+    "CONTEXT_TOO_LONG",
+    "Context only makes a text unambiguous; it is no evidence and need not be long.",
+)
+DOCUMENT_CODE_POINTS = Limit(
+    "document_code_points",
+    200_000,
+    "code points",
+    "DOCUMENT_TOO_LONG",
+    "A long article or a speech; its statements are put on the record in one transaction.",
+)
+NAME_CODE_POINTS = Limit(
+    "name_code_points",
+    200,
+    "code points",
+    "NAME_TOO_LONG",
+    "The longest names of people, papers and ministries, with room.",
+)
+URI_CODE_POINTS = Limit(
+    "uri_code_points",
+    2_000,
+    "code points",
+    "URI_TOO_LONG",
+    "What browsers and servers agree to carry.",
+)
+TITLE_CODE_POINTS = Limit(
+    "title_code_points",
+    1_000,
+    "code points",
+    "TITLE_TOO_LONG",
+    "A headline and its subtitle.",
+)
+ALIASES = Limit(
+    "aliases",
+    32,
+    "items",
+    "TOO_MANY_ALIASES",
+    "Each is compared with the speaker that a claim names.",
+)
+LABELS = Limit(
+    "labels",
+    32,
+    "items",
+    "TOO_MANY_LABELS",
+    "Labels are for finding statements, not for storing data.",
+)
+LABEL_CODE_POINTS = Limit(
+    "label_code_points",
+    100,
+    "code points",
+    "LABEL_TOO_LONG",
+    "A label is a word or two.",
+)
+BATCH_CLAIMS = Limit(
+    "batch_claims",
+    256,
+    "items",
+    "TOO_MANY_CLAIMS",
+    "Bounds the work and the answer of one call; more claims go in several calls, which run side by side.",
+)
+BATCH_PAIRS = Limit(
+    "batch_pairs",
+    256,
+    "items",
+    "TOO_MANY_PAIRS",
+    "Bounds the work of one call; more pairs go in several calls.",
+)
+IMPORT_CHUNK = Limit(
+    "import_statements_per_message",
+    500,
+    "items",
+    "TOO_MANY_STATEMENTS",
+    "One message is one transaction; a stream may have any number of messages.",
+)
+PAGE_SIZE = Limit(
+    "page_size",
+    1_000,
+    "items",
+    "",
+    "A larger page is read as this one; a page may also be shorter to fit a message.",
+)
+MAX_EVIDENCE = Limit(
+    "max_evidence",
+    32,
+    "items",
+    "TOO_MUCH_EVIDENCE",
+    "More than a reader looks at, and no more than a check scores.",
+)
+MESSAGE_BYTES = Limit(
+    "message_bytes",
+    4 * 1024 * 1024,
+    "bytes",
+    "MESSAGE_TOO_LARGE",
+    "gRPC's own default, so that every client and proxy passes what the server accepts.",
+)
 
 ALL_LIMITS = (
     CLAIM_CODE_POINTS,

@@ -1,0 +1,281 @@
+"""`python -m onrecord_server` as a process, on the declared fakes: start, refusal to start, drain, death."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from onrecord.v1 import server_info_service_pb2 as info_pb
+from onrecord.v1 import server_info_service_pb2_grpc, statement_service_pb2_grpc
+from onrecord.v1 import statement_pb2 as statement
+from onrecord.v1 import statement_service_pb2 as pb
+
+FAKES = ["--model", "fake", "--encoder", "fake", "--listen", "127.0.0.1:0"]
+
+
+@dataclass
+class Running:
+    """A server process that says it is SERVING."""
+
+    process: Process
+    address: str
+    ready_line: str
+    channel: grpc.aio.Channel
+
+    async def stop(self) -> tuple[int, str, str]:
+        """Wait for the end: exit status, the rest of stdout, stderr."""
+        async with asyncio.timeout(30):
+            out, err = await self.process.communicate()
+        return self.process.returncode or 0, out.decode(), err.decode()
+
+
+def command(*arguments: str, code: str | None = None) -> list[str]:
+    """The server's command line; with `code`, that runs first in the same interpreter."""
+    if code is None:
+        return [sys.executable, "-m", "onrecord_server", *FAKES, *arguments]
+    run = "from onrecord_server.config import serve_command; serve_command()()"
+    return [sys.executable, "-c", f"{code}\n{run}", *FAKES, *arguments]
+
+
+async def spawn(*arguments: str, code: str | None = None) -> Process:
+    """Start a server process."""
+    env = {"PYTHONPATH": ":".join(sys.path), "PYTHONWARNINGS": "error"}
+    return await asyncio.create_subprocess_exec(*command(*arguments, code=code), stdout=PIPE, stderr=PIPE, env=env)
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts servers and waits until they say that they serve; kills what is left."""
+    running: list[Running] = []
+
+    async def begin(*arguments: str, code: str | None = None) -> Running:
+        store = [] if "--store" in arguments else ["--store", str(tmp_path / "record.db")]
+        process = await spawn(*store, *arguments, code=code)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            line = (await process.stdout.readline()).decode()
+        found = re.search(r"serving on (\S+:\d+) ", line)
+        assert found, (line, (await process.communicate())[1].decode())
+        server = Running(process, found[1], line, grpc.aio.insecure_channel(found[1]))
+        running.append(server)
+        return server
+
+    yield begin
+    for server in running:
+        await server.channel.close()
+        with contextlib.suppress(ProcessLookupError):
+            server.process.kill()
+        await server.process.wait()
+
+
+async def fails(*arguments: str, code: str | None = None) -> str:
+    """The one line on stderr of a server that cannot start; it exits with status 1."""
+    process = await spawn(*arguments, code=code)
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    lines = err.decode().strip().splitlines()
+    assert (process.returncode, out.decode(), len(lines)) == (1, "", 1), (out, err)
+    assert lines[0].startswith("onrecord: ")
+    return lines[0]
+
+
+async def test_ready_line_ready_file_health_and_a_clean_stop(start: Start, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    server = await start("--ready-file", str(ready))
+    assert re.fullmatch(r"onrecord \S+ serving on 127\.0\.0\.1:\d+ \(fake\)\n", server.ready_line)
+    assert ready.read_text() == f"{server.address}\n"
+    health = await health_pb2_grpc.HealthStub(server.channel).Check(health_pb2.HealthCheckRequest())
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    infos = server_info_service_pb2_grpc.ServerInfoServiceStub(server.channel)
+    assert (await infos.GetServerInfo(info_pb.GetServerInfoRequest())).model.fake
+    server.process.send_signal(signal.SIGINT)
+    status, out, err = await server.stop()
+    assert (status, out) == (0, "")
+    assert "Traceback" not in err
+    assert not ready.exists()
+
+
+BLOCKED = """
+import pathlib, onrecord_server.nli.fake as fake
+load = fake.FakeEncoder.__init__
+fake.FakeEncoder.__init__ = lambda self: (pathlib.Path({path!r}).read_text(), load(self))[1]
+"""
+
+
+@pytest.fixture
+async def loading(tmp_path: Path) -> AsyncIterator[tuple[Process, grpc.aio.Channel, Callable[[], None]]]:
+    """A server whose encoder takes until told to load: its process, a channel to it, and the word to go on."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = await spawn("--store", ":memory:", "--listen", address, code=BLOCKED.format(path=str(gate)))
+    # while nobody listens yet, try again soon
+    channel = grpc.aio.insecure_channel(address, options=[("grpc.max_reconnect_backoff_ms", 200)])
+    yield process, channel, lambda: gate.write_text("go")
+    await channel.close()
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+async def test_not_serving_while_the_models_load_then_serving(loading: Any) -> None:
+    process, channel, go = loading
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    infos = server_info_service_pb2_grpc.ServerInfoServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError, match="still loading"):
+        await infos.GetServerInfo(info_pb.GetServerInfoRequest())
+    await asyncio.to_thread(go)
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    assert (await infos.GetServerInfo(info_pb.GetServerInfoRequest())).model.fake
+    process.terminate()
+    async with asyncio.timeout(30):
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_sigterm_while_the_models_load(loading: Any) -> None:
+    process, channel, go = loading
+    health = health_pb2_grpc.HealthStub(channel)
+    await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+    process.terminate()
+    await asyncio.to_thread(go)
+    async with asyncio.timeout(30):
+        out, err = await process.communicate()
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def one(text: str) -> pb.ImportStatementsRequest:
+    return pb.ImportStatementsRequest(statements=[statement.Statement(text=text)])
+
+
+async def test_sigterm_lets_calls_in_flight_finish_and_keeps_what_they_wrote(start: Start, tmp_path: Path) -> None:
+    server = await start()
+    watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    draining = asyncio.Event()
+
+    async def sending() -> AsyncIterator[Any]:
+        yield one("Before the signal.")
+        server.process.send_signal(signal.SIGTERM)
+        await draining.wait()
+        yield one("After the signal.")
+
+    call = statement_service_pb2_grpc.StatementServiceStub(server.channel).ImportStatements(sending())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    draining.set()
+    assert (await call).created_count == 2
+    assert (await server.stop())[0] == 0
+    restarted = await start("--store", str(tmp_path / "record.db"))
+    page = await statement_service_pb2_grpc.StatementServiceStub(restarted.channel).ListStatements(
+        pb.ListStatementsRequest()
+    )
+    assert [s.text for s in page.statements] == ["Before the signal.", "After the signal."]
+
+
+async def test_a_call_that_outlasts_the_drain_is_ended(start: Start) -> None:
+    server = await start("--drain-seconds", "0.5")
+
+    async def sending() -> AsyncIterator[Any]:
+        yield one("The only one.")
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    call = statement_service_pb2_grpc.StatementServiceStub(server.channel).ImportStatements(sending())
+    status, _, err = await server.stop()
+    assert status == 0
+    assert "Traceback" not in err
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call
+
+
+async def test_health_watchers_do_not_hold_up_the_stop(start: Start) -> None:
+    server = await start("--drain-seconds", "60")  # longer than `stop` waits
+    watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest())
+    await watch.read()
+    server.process.send_signal(signal.SIGTERM)
+    assert (await server.stop())[0] == 0
+
+
+async def test_a_dead_worker_ends_the_server_with_status_1(start: Start) -> None:
+    server = await start(
+        code="import onrecord_server.nli.fake as f\n"
+        "def die(self, texts): raise SystemExit('out of memory')\n"
+        "f.FakeEncoder.encode = die"
+    )
+    watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest())
+    await watch.read()
+    request = pb.CreateStatementRequest(statement=statement.Statement(text="A text."))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await statement_service_pb2_grpc.StatementServiceStub(server.channel).CreateStatement(request)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE  # another server may do better
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    status, _, err = await server.stop()
+    assert status == 1
+    assert "the inference worker died (out of memory)" in err
+
+
+async def test_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = await fails("--listen", listen, "--store", ":memory:")
+    assert f"--listen {listen}: Address already in use" in line
+
+
+async def test_a_host_that_is_not_here() -> None:
+    assert "--listen" in await fails("--listen", "nobody.invalid:0", "--allow-remote", "--store", ":memory:")
+
+
+async def test_store_that_is_not_a_record(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Not a database. " * 100)
+    assert str(path) in await fails("--store", str(path))
+    assert path.read_text() == "Not a database. " * 100
+
+
+async def test_store_from_a_newer_version(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "record.db"
+    server = await start("--store", str(path))
+    server.process.send_signal(signal.SIGTERM)
+    await server.stop()
+    with contextlib.closing(sqlite3.connect(path)) as record:
+        record.execute("PRAGMA user_version = 999")
+    assert str(path) in await fails("--store", str(path))
+
+
+async def test_store_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "record.db" in await fails("--store", str(tmp_path / "file" / "record.db"))
+    assert "record.db" in await fails("--store", "/proc/record.db")
+
+
+async def test_model_that_is_not_there(tmp_path: Path) -> None:
+    assert str(tmp_path / "none") in await fails("--model", str(tmp_path / "none"), "--store", ":memory:")
+
+
+async def test_ready_file_that_cannot_be_written(tmp_path: Path) -> None:
+    ready = tmp_path / "none" / "ready"
+    assert f"--ready-file {ready}: No such file" in await fails("--ready-file", str(ready), "--store", ":memory:")
+
+
+async def test_token_file_that_is_not_there(tmp_path: Path) -> None:
+    assert "--token-file" in await fails("--token-file", str(tmp_path / "none"), "--store", ":memory:")
