@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from onrecord import _answer, _request
+from onrecord._places import at
 from onrecord._request import Fields
 from onrecord._split import Indexed, chunks
 from onrecord._transport import MESSAGE_BUDGET, Transport
@@ -48,7 +49,7 @@ class Importer:
     def _fail(self, index: int, error: OnrecordError) -> None:
         self._failed += 1
         if len(self._failures) < MAX_FAILURES:
-            self._failures.append(ImportFailure(index, error))
+            self._failures.append(ImportFailure(index, at(error, index)))
 
     def _messages(
         self, statements: Iterable[Statement | Mapping[str, object] | str]
@@ -56,7 +57,7 @@ class Importer:
         for index, given in enumerate(statements):
             fields = Fields()
             try:
-                message = _request.statement(fields, as_statement(given))
+                message = _request.statement(fields, as_statement(given), f"statements[{index}]")
                 fields.check()
             except InvalidArgument as error:
                 self._fail(index, error)

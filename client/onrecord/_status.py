@@ -47,7 +47,8 @@ CLASSES: dict[str, type[OnrecordError]] = {
     "UNAUTHENTICATED": Unauthenticated,
 }
 
-_UNREACHED = re.compile(r"failed to connect|connection refused|name resolution|no route|unreachable|dns", re.IGNORECASE)
+_NO_HOST = re.compile(r"resolv|hostname lookup|name resolution|dns", re.IGNORECASE)
+_UNREACHED = re.compile(r"failed to connect|connection refused|no route|unreachable", re.IGNORECASE)
 _NOT_GRPC = re.compile(r"http1|http/1|http2 header|handshake|settings frame", re.IGNORECASE)
 
 
@@ -74,6 +75,8 @@ def from_status(status: status_pb2.Status) -> OnrecordError:
             retry_after = retry.retry_delay.ToTimedelta().total_seconds()
     code = _code_name(status.code)
     message = _one_line(status.message) or f"the server answered {code} and did not say why"
+    if error_id := info.metadata.get("error_id", ""):
+        message = f"{message} (error_id {error_id})"
     kind = _class_of(code, info.reason, retry_after)
     if kind is InvalidArgument:
         return InvalidArgument(message, code=code, reason=info.reason, violations=violations)
@@ -141,6 +144,8 @@ def _details_of(metadata: Iterable[tuple[str, str | bytes]]) -> status_pb2.Statu
 def _unavailable(target: str, details: str) -> str:
     if _NOT_GRPC.search(details):
         return f"what answers at {target} is no gRPC server; is the address right?"
+    if _NO_HOST.search(details):
+        return f"{target}: no such host; give the server's address as HOST:PORT"
     if _UNREACHED.search(details):
         return f"no server at {target}; start one with `onrecord serve`, or give another address"
     return f"the connection to {target} broke ({details or 'no details'}); try again"

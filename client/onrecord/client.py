@@ -9,6 +9,7 @@ from typing import Self
 
 from onrecord import _answer, _request, types
 from onrecord._importing import Importer
+from onrecord._places import at
 from onrecord._request import Fields
 from onrecord._split import Indexed, chunks
 from onrecord._transport import MESSAGE_BUDGET, ChannelTransport, Transport
@@ -168,7 +169,8 @@ class Client:
                 outcomes.update({item.index: failure for item in chunk})
                 continue
             checked = True
-            outcomes.update(zip((item.index for item in chunk), _answer.batch(answer, len(chunk)), strict=True))
+            for item, outcome in zip(chunk, _answer.batch(answer, len(chunk)), strict=True):
+                outcomes[item.index] = at(outcome, item.index) if isinstance(outcome, OnrecordError) else outcome
         return [outcomes[index] for index in range(total)]
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None) -> list[types.PairScore]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 
+from onrecord._places import renamed
 from onrecord.cli._files import BadLine, Line, read_lines
-from onrecord.errors import InvalidArgument
+from onrecord.errors import InvalidArgument, OnrecordError
 from onrecord.types import CheckResult, Claim
 
+_FIELD = re.compile(r"\bclaims\[\d+\]\.(\w+)")
 RESULT_KEYS = frozenset(field.name for field in fields(CheckResult))
 
 
@@ -38,6 +42,11 @@ def claim_lines(path: str) -> Iterator[ClaimLine]:
             yield ClaimLine(line.number, data or _raw(line), None, InvalidArgument(str(error), reason="BAD_LINE"))
         else:
             yield ClaimLine(line.number, data, claim)
+
+
+def in_line(error: OnrecordError) -> OnrecordError:
+    """The error with fields named as in the line ("speaker"), not as in the request ("claims[7].speaker")."""
+    return renamed(error, partial(_FIELD.sub, lambda found: "claim" if found[1] == "text" else found[1]))
 
 
 def _claim(data: dict[str, object]) -> Claim:

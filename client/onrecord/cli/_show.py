@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from rich.console import Console
+import click
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ from onrecord.types import (
     CheckResult,
     Evidence,
     IngestReport,
+    Limit,
     Relation,
     ServerInfo,
     Stance,
@@ -23,6 +25,7 @@ from onrecord.types import (
 )
 
 MAX_WIDTH = 110  # longer lines of prose are hard to read
+TABLE_WIDTH = 100  # narrower terminals get statements one below the other
 
 VERDICT_STYLE = {
     Verdict.SUPPORTED: "bold green",
@@ -39,44 +42,50 @@ RELATION_STYLE = {
 }
 
 
-def console() -> Console:
-    """stdout; as wide as the terminal, plain where it is none or NO_COLOR is set."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+class _Out:
+    """stdout: as wide as the terminal, plain where it is none or NO_COLOR is set, no blanks at the ends of lines."""
+
+    def __init__(self, most: int = MAX_WIDTH) -> None:
+        self._console = Console(highlight=False, markup=False, emoji=False)
+        self.width = min(self._console.width, most)
+
+    def print(self, shown: RenderableType = "") -> None:
+        """Show something, wrapped to the width."""
+        with self._console.capture() as captured:
+            self._console.print(shown, width=self.width)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip(), color=True)  # what colour there is, rich has decided on
 
 
 def check_result(result: CheckResult) -> None:
     """The verdict in one line, the explanation, then the evidence."""
-    out = console()
-    width = min(out.width, MAX_WIDTH)
+    out = _Out()
     head = Text(words(result.verdict), VERDICT_STYLE[result.verdict])
     head.append(f"  confidence {result.confidence:.2f}", "not bold")
     if result.reason is not None:
         head.append(f"  ({words(result.reason).lower()})", "dim")
-    out.print(head, width=width)
+    out.print(head)
     if result.explanation:
-        out.print(Text(printable(result.explanation)), width=width)
+        out.print(Text(printable(result.explanation)))
     for evidence in result.evidence:
         out.print()
-        _evidence(out, evidence, width)
+        _evidence(out, evidence)
 
 
-def _evidence(out: Console, evidence: Evidence, width: int) -> None:
+def _evidence(out: _Out, evidence: Evidence) -> None:
     statement = evidence.statement
     head = Text(f"{words(evidence.relation).lower():<12}", RELATION_STYLE[evidence.relation])
     head.append(_attribution(statement))
-    out.print(head, width=width)
+    out.print(head)
     quote = Text(f"“{printable(evidence.quote or statement.text)}”")
     if evidence.truncated:
         quote.append(" (read in part)", "yellow")
-    out.print(Padding(quote, (0, 0, 0, 2)), width=width)
+    out.print(Padding(quote, (0, 0, 0, 2)))
     scores = evidence.scores
-    facts = [
-        f"entailment {scores.entailment:.2f}",
-        f"contradiction {scores.contradiction:.2f}",
-        f"similarity {evidence.similarity:.2f}",
-        *(words(note) for note in evidence.notes),
-    ]
-    out.print(Padding(Text(" · ".join(facts), "dim"), (0, 0, 0, 2)), width=width)
+    facts = [f"similarity {evidence.similarity:.2f}", *(words(note) for note in evidence.notes)]
+    if scores.entailment or scores.contradiction:  # else the model was not asked
+        facts[:0] = [f"entailment {scores.entailment:.2f}", f"contradiction {scores.contradiction:.2f}"]
+    out.print(Padding(Text(" · ".join(facts), "dim"), (0, 0, 0, 2)))
 
 
 def _attribution(statement: Statement) -> str:
@@ -99,20 +108,37 @@ def day(value: datetime | None) -> str:
 
 
 def statements(listed: Iterable[Statement]) -> None:
-    """A table of statements, id first so that it can be copied."""
+    """Statements in a table, or one below the other where a table would squeeze the text. Ids first, to be copied."""
+    out = _Out(most=TABLE_WIDTH * 2)
+    rows = [
+        (
+            Text(short_id(statement.name), "cyan"),
+            Text(printable(statement.speaker.name or statement.source.publisher)),
+            Text(day(statement.stated_time or statement.source.publish_time), "dim"),
+            _text(statement),
+        )
+        for statement in listed
+    ]
+    if out.width < TABLE_WIDTH:
+        for identifier, speaker, when, text in rows:
+            out.print(Text("  ").join(part for part in (identifier, speaker, when) if part))
+            out.print(Padding(text, (0, 0, 0, 2)))
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("id", no_wrap=True)
     table.add_column("speaker", overflow="fold", max_width=24)
     table.add_column("date", no_wrap=True)
     table.add_column("text", overflow="fold", ratio=1)
-    for statement in listed:
-        speaker = printable(statement.speaker.name or statement.source.publisher)
-        text = Text(printable(statement.text))
-        if statement.stance is not Stance.ASSERTED:
-            text = Text(f"[{statement.stance.lower()}] ", "yellow") + text
-        when = day(statement.stated_time or statement.source.publish_time)
-        table.add_row(Text(short_id(statement.name)), Text(speaker), when, text)
-    console().print(table)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _text(statement: Statement) -> Text:
+    text = Text(printable(statement.text))
+    if statement.stance is Stance.ASSERTED:
+        return text
+    return Text.assemble((f"[{statement.stance.lower()}] ", "yellow"), text)
 
 
 def short_id(name: str) -> str:
@@ -122,7 +148,7 @@ def short_id(name: str) -> str:
 
 def statement(shown: Statement) -> None:
     """Every field of one statement that says something."""
-    out = console()
+    out = _Out()
     table = _fields()
     source = shown.source
     for label, value in (
@@ -147,12 +173,12 @@ def statement(shown: Statement) -> None:
     ):
         if value:
             table.add_row(label, Text(printable(value)))
-    out.print(table, width=min(out.width, MAX_WIDTH))
+    out.print(table)
 
 
 def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
     """What a document was read into."""
-    out = console()
+    out = _Out()
     count = len(report.statements)
     noun = "statement" if count == 1 else "statements"
     head = Text(printable(path), "bold")
@@ -171,17 +197,22 @@ def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
 
 def info(target: str, shown: ServerInfo) -> None:
     """What runs at `target`."""
-    out = console()
+    out = _Out()
     table = _fields()
     table.add_row("server", Text(f"onrecord {printable(shown.version)} at {printable(target)}"))
     for label, model in (("model", shown.model), ("encoder", shown.encoder)):
-        fake = "  FAKE, for tests only" if model.fake else ""
-        text = f"{model.model_id} {model.revision[:12]}  {model.precision}, {model.max_tokens} tokens{fake}"
+        fake = ", a FAKE for tests only" if model.fake else ""
+        text = f"{model.model_id} ({model.revision[:12]}), {model.precision}, {model.max_tokens} tokens{fake}"
         table.add_row(label, Text(printable(text)))
     table.add_row("store", Text(f"{printable(shown.store)}, {shown.statement_count:,} statements"))
     _named(table, "defaults", {k: v for k, v in shown.default_options.to_dict().items() if v is not None})
-    _named(table, "limits", {limit.name: f"{limit.value:,} {limit.unit}" for limit in shown.limits})
-    out.print(table, width=min(out.width, MAX_WIDTH))
+    _named(table, "limits", {_subject(limit): f"{limit.value:,} {limit.unit}" for limit in shown.limits})
+    out.print(table)
+
+
+def _subject(limit: Limit) -> str:
+    """What a limit is on: its name without the unit."""
+    return limit.name.removesuffix("_" + limit.unit.replace(" ", "_"))
 
 
 def _named(table: Table, label: str, values: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from onrecord.client import Client
 
 _KEYS = frozenset(field.name for field in fields(Statement))
+_FIELD = re.compile(r"\bstatements\[\d+\]\.")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MOST_KEYS = 8  # named in the note about keys that are not read
 
@@ -70,7 +71,7 @@ class StatementFile:
     def report(self, outcome: ImportReport) -> None:
         """Say on stderr which lines the record did not take, and which keys were not read."""
         for failure in outcome.failures:
-            self._bad(self._numbers[failure.index], failure.error.message)
+            self._bad(self._numbers[failure.index], _FIELD.sub("", failure.error.message))
         if unlisted := outcome.failed_count - len(outcome.failures):
             self.bad_lines += unlisted
             complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")

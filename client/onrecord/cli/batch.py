@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onrecord.cli._batch import ClaimLine, claim_lines
+from onrecord.cli._batch import ClaimLine, claim_lines, in_line
 from onrecord.cli._files import STDIN, count_lines, opened, shown
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
@@ -110,6 +110,7 @@ def _checked(
             yield to_json({**line.kept(), **outcome.to_dict()})
         elif isinstance(outcome, InvalidArgument | ServerError):
             tally["bad" if isinstance(outcome, InvalidArgument) else "failed"] += 1
+            outcome = in_line(outcome)
             complain(f"{shown(path)}: line {line.number}: {outcome.message}; passed over")
             yield to_json({**line.kept(), "error": {"line": line.number, **outcome.to_dict()}})
         else:
