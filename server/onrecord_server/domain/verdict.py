@@ -25,6 +25,11 @@ DEFAULT_OPTIONS = CheckOptions(
     max_evidence=5,
 )
 
+# Two sides are a conflict when the lighter one has at least this share of the heavier one's weight; else the heavier one
+# decides. A statement weighs its probability times its similarity to the claim, so that a shaky contradiction from a
+# statement about something near does not stand against a plain word on the very thing.
+CONFLICT_RATIO = 0.8
+
 # An undecided claim is called LOW_MARGIN, not EVIDENCE_NEUTRAL, when the best label but neutral is at least this.
 _LEANING = 0.4
 
@@ -170,7 +175,11 @@ def decide(
         if stolen:
             return Decision(Verdict.CONTRADICTED, stolen, Reason.EXCLUSIVE_ATTRIBUTION, judgements)
     if supports and contradicts:
-        return Decision(Verdict.CONFLICTING, min(supports, contradicts), Reason.NONE, judgements)
+        weights = [_heaviest(pairs, relation) for relation in (Relation.SUPPORTS, Relation.CONTRADICTS)]
+        if min(weights) >= CONFLICT_RATIO * max(weights):
+            return Decision(Verdict.CONFLICTING, min(supports, contradicts), Reason.NONE, judgements)
+        if weights[0] > weights[1]:
+            contradicts = 0.0
     if contradicts:
         return Decision(Verdict.CONTRADICTED, contradicts, Reason.NONE, judgements)
     if supports:
@@ -185,6 +194,11 @@ def decide(
 def _strongest(judgements: Iterable[Judgement], relation: Relation) -> float:
     """Largest strength among the judgements of that relation; 0 when there is none."""
     return max((j.strength for j in judgements if j.relation is relation), default=0.0)
+
+
+def _heaviest(pairs: Iterable[tuple[Candidate, Judgement]], relation: Relation) -> float:
+    """Largest weight, strength times similarity, among the claimed speaker's judgements of that relation."""
+    return max((j.strength * c.similarity for c, j in pairs if c.by_claimed and j.relation is relation), default=0.0)
 
 
 def _undecided(
