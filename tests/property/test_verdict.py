@@ -37,6 +37,7 @@ CANDIDATES = st.builds(
     by_claimed=st.booleans(),
     by_excluded=st.booleans(),
     guards=GUARDS,
+    overlap=st.floats(0, 1),
 )
 CLAIMS = st.fixed_dictionaries(
     {"claim_stance": st.sampled_from(Stance), "attributed": st.booleans(), "exclusive": st.booleans()}
@@ -66,6 +67,8 @@ def test_every_decision_is_whole(candidates, claim) -> None:
     assert 0.0 <= decision.confidence <= 1.0
     if decision.verdict is Verdict.NOT_ENOUGH_EVIDENCE:
         assert decision.reason is not Reason.NONE
+    if decision.verdict in (Verdict.CONTRADICTED, Verdict.CONFLICTING):
+        assert any(j.relation is not Relation.NEUTRAL for j in decision.judgements)
     if decision.verdict in (Verdict.SUPPORTED, Verdict.CONFLICTING):
         assert any(j.relation is Relation.SUPPORTS for j in decision.judgements)
 
@@ -119,6 +122,19 @@ def test_denied_statements_speak_against_their_text() -> None:
     assert decide([denied], LIMITS, claim_stance=Stance.DENIED, attributed=True).verdict is Verdict.SUPPORTED
     # to deny what contradicts the claim does not assert the claim
     assert decide([candidate(0.05, 0.9, stance=Stance.DENIED)], LIMITS).verdict is Verdict.NOT_ENOUGH_EVIDENCE
+
+
+def test_a_statement_that_shares_little_of_the_claim_cannot_contradict_it() -> None:
+    assert decide([candidate(0.02, 0.95, overlap=0.5)], LIMITS).verdict is Verdict.CONTRADICTED
+    gated = decide([candidate(0.02, 0.95, overlap=0.49)], LIMITS)
+    assert gated.verdict is Verdict.NOT_ENOUGH_EVIDENCE
+    assert gated.judgements[0].notes == ("low_overlap",)
+
+
+def test_the_heavier_side_decides_unless_both_weigh_about_the_same() -> None:
+    plain, shaky = candidate(0.95, 0.02, similarity=0.9), candidate(0.05, 0.7, similarity=0.5)
+    assert decide([plain, shaky], LIMITS).verdict is Verdict.SUPPORTED
+    assert decide([candidate(0.02, 0.95, similarity=0.9), candidate(0.55, 0.3)], LIMITS).verdict is Verdict.CONTRADICTED
 
 
 def test_questions_decide_nothing() -> None:

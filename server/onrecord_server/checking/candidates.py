@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from onrecord_server.checking.premises import Premise
 from onrecord_server.domain.guards import guards_for
+from onrecord_server.domain.overlap import content_overlap
 from onrecord_server.domain.speakers import same_speaker
 from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Relation
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
@@ -58,6 +59,7 @@ def make_candidate(hit: Hit, premise: Premise, scores: NliScores, attribution: C
         by_claimed=not attribution.speaker or same_speaker(attribution.speaker, statement.speaker),
         by_excluded=any(same_speaker(name, statement.speaker) for name in attribution.excluded_speakers),
         guards=guards_for(premise.text, attribution.content),
+        overlap=content_overlap(attribution.content, premise.text),
     )
 
 

@@ -30,6 +30,9 @@ DEFAULT_OPTIONS = CheckOptions(
 # statement about something near does not stand against a plain word on the very thing.
 CONFLICT_RATIO = 0.8
 
+# A statement that holds less than this share of the claim's content words cannot contradict it (domain/overlap.py).
+CONTRADICTION_OVERLAP = 0.5
+
 # An undecided claim is called LOW_MARGIN, not EVIDENCE_NEUTRAL, when the best label but neutral is at least this.
 _LEANING = 0.4
 
@@ -78,7 +81,8 @@ class Candidate:
     """One statement as the rule sees it.
 
     `by_claimed`: said by the speaker the claim names (True when it names none). `by_excluded`: said by a speaker whom
-    the claim says did not say it. `similarity`: cosine, -1 to 1.
+    the claim says did not say it. `similarity`: cosine, -1 to 1. `overlap`: share of the claim's content words that the
+    statement holds, 0 to 1.
     """
 
     scores: NliScores
@@ -87,10 +91,11 @@ class Candidate:
     by_claimed: bool = True
     by_excluded: bool = False
     guards: tuple[Guard, ...] = ()
+    overlap: float = 1.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.similarity):
-            raise ValueError(f"similarity is not a number: {self.similarity}")
+        if not math.isfinite(self.similarity) or not math.isfinite(self.overlap):
+            raise ValueError(f"similarity or overlap is not a number: {self.similarity}, {self.overlap}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,10 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
     scores = candidate.scores
     if candidate.similarity < limits.topic:
         return Relation.NEUTRAL, scores.neutral, ("off_topic",)
-    if scores.contradiction >= limits.contradiction and scores.contradiction - scores.entailment >= limits.margin:
+    margin = scores.contradiction - scores.entailment
+    if scores.contradiction >= limits.contradiction and margin >= limits.margin:
+        if candidate.overlap < CONTRADICTION_OVERLAP:
+            return Relation.NEUTRAL, scores.neutral, ("low_overlap",)
         return Relation.CONTRADICTS, scores.contradiction, ()
     if scores.entailment >= limits.support:
         relation, notes = Relation.SUPPORTS, []
