@@ -129,6 +129,8 @@ class Connections:
 
     def _find_file(self) -> None:
         """Refuse what cannot be a record, choose between writing and reading, take the lock."""
+        if "\0" in self.path or not self.path:
+            raise StoreUnusable("the store's path is empty or holds a NUL, so not a path; name a file")
         try:
             path = Path(self.path).absolute()
             folder = path.parent
