@@ -28,6 +28,7 @@ from onrecord_server.ingest.phrases import (
 )
 from onrecord_server.ingest.text import Sentence, Token
 
+_MOST_CUES = 20  # reporting words in one sentence; more is no prose
 _STOPS = frozenset({".", "!", "?", ";", "…"})
 _EMPTY_OBJECTS = word_set(
     """
@@ -59,6 +60,8 @@ def read_sentence(sentence: Sentence, number: int) -> list[Attribution]:
     """The attributions whose cue stands in this sentence, in order of their cues."""
     t = sentence.tokens
     cues = find_cues(t)
+    if len(cues) > _MOST_CUES:
+        return []
     colon = _colon(t)
     readings = [Reading(cue) for cue in cues]
     if colon is not None:
