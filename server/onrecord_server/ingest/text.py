@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sentencex import segment
 
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|(?<=[.!?:”\"’'])[^\S\n]*\n\s*")
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|(?<=[.!?:;”\"’'])[^\S\n]*\n\s*")
 _TOKEN = re.compile(r"(?:[A-Z]\.){2,}|\w+(?:[-.'’&/]\w+)*(?:['’](?!['’\w]))?|''|[^\w\s]")
 _QUOTE = re.compile(r"''|[\"“”„]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -173,7 +173,7 @@ def _attributes(text: str, at: int, end: int) -> bool:
     sharp = before[:-1].endswith(("!", "?", "!'", "?'"))
     words = _TOKEN.findall(text, at, min(end, at + 60))[:6]
     hit = next((i for i, w in enumerate(words) if "q" in _frames(VERB_FORMS.get(w.lower()))), None)
-    return hit is not None and hit <= (5 if sharp else 2)
+    return sharp and hit is not None and hit <= 5
 
 
 def _frames(forms: object) -> str:
