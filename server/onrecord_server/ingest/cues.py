@@ -50,7 +50,7 @@ _NOUNLIKE = word_set(
     trust love challenge challenges challenge offer offers dispute debate debates call calls blog post posts want
     wish wishes limit label labels brand welcome tout joke jokes echo outline detail details highlight highlights
     state states warrant press order orders address attempt attempts sense mean means figure figures find finds
-    voice voices praise blame champion advocate advocates critic counter say thanks worry worries trumpet hammer pan
+    voice voices praise blame champion advocate advocates critic counter thanks worry worries trumpet hammer pan
     signal signals slam direct see hit will express chat test tests lobby query
     """
 )
@@ -97,7 +97,7 @@ def _according(t: list[Token], i: int) -> Cue | None:
 
 def _verb(t: list[Token], i: int) -> Cue | None:
     slots = VERB_FORMS.get(t[i].low)
-    if slots is None:
+    if slots is None or (i > 0 and t[i - 1].text in ("<", "/", "@", "#")):
         return None
     last = i + 1
     form = slots.get("")

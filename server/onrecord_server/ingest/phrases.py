@@ -169,30 +169,39 @@ def _trim_left(t: list[Token], start: int, end: int) -> int:
 def subject_right(t: list[Token], start: int, *, closed: bool = False) -> tuple[int, int] | None:
     """The noun phrase that begins at `start`, with its apposition: the subject of an inverted reporting verb.
 
-    closed: an apposition counts only when a comma closes it ('According to Roe, the mayor, C', not '… Roe, the plan works').
+    closed: an apposition counts only when a comma closes it: 'According to Roe, the mayor, C', not '… Roe, the plan works'.
     """
     limit = min(len(t), start + _LONGEST)
-    k = start
-    if k >= limit or t[k].kind != "w":
+    k = core_right(t, start)
+    if k <= start:
         return None
-    if t[k].low in PRONOUNS:
-        return k, k + 1
-    if not (is_capital(t[k]) or t[k].low in DETERMINERS or t[k].low.endswith("s") or t[k].low.isalpha()):
-        return None
-    if t[k].low in PREPOSITIONS or t[k].low in SUBORDINATORS or t[k].low in CONJUNCTIONS or is_time(t[k].low):
-        return None
-    k = _plain_right(t, k, limit)
-    if k < limit and t[k].text == "(":
-        close = next((j for j in range(k, min(limit, k + 8)) if t[j].text == ")"), None)
-        if close is not None:
-            k = close + 1
     while k + 1 < limit and t[k].text == "," and _apposes(t[k + 1]):
         later = _plain_right(t, k + 1, limit, inner=True)
-        clause = t[k + 1].low not in ("who", "whose") and any(is_finite(x) for x in t[k + 1 : later])
+        clause = t[k + 1].low not in ("who", "whose", "one") and any(is_finite(x) for x in t[k + 1 : later])
         if clause or (closed and (later >= len(t) or t[later].text != ",")):
             break
         k = later
     return start, k
+
+
+def core_right(t: list[Token], start: int) -> int:
+    """End of the noun phrase at `start` without apposition; `start` when there is none."""
+    limit = min(len(t), start + _LONGEST)
+    if start >= limit or t[start].kind != "w":
+        return start
+    low = t[start].low
+    if low in PRONOUNS:
+        return start + 1
+    if low in PREPOSITIONS or low in SUBORDINATORS or low in CONJUNCTIONS or is_time(low) or is_adverb(low):
+        return start
+    if low.endswith("ing") and t[start].text[0].islower():
+        return start
+    k = _plain_right(t, start, limit)
+    if k < limit and t[k].text == "(":
+        close = next((j for j in range(k, min(limit, k + 8)) if t[j].text == ")"), None)
+        if close is not None:
+            k = close + 1
+    return k
 
 
 def _apposes(token: Token) -> bool:
@@ -223,8 +232,10 @@ def _plain_right(t: list[Token], k: int, limit: int, *, inner: bool = False) -> 
             if not dotted and token.text not in ("$", "%", "#", "@", "-"):
                 break
         elif (
-            k > first and (token.low in _RIGHT_STOP or is_time(token.low) or token.low in PRONOUNS) and not inner
-        ) or (inner and k > first and (token.low in ("but", "when", "while", "that") or is_time(token.low))):
+            k > first
+            and (token.low in _RIGHT_STOP or is_time(token.low) or token.low in PRONOUNS or is_finite(token))
+            and not inner
+        ) or (inner and k > first and (token.low in ("but", "when", "while") or is_time(token.low))):
             break
         k += 1
     return k

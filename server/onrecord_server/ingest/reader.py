@@ -14,6 +14,8 @@ from onrecord_server.ingest.lexicon import (
     DETERMINERS,
     PREPOSITIONS,
     PRONOUNS,
+    RARE,
+    RARE_BARE,
     SUBORDINATORS,
     VerbForm,
 )
@@ -22,12 +24,14 @@ from onrecord_server.ingest.phrases import (
     is_capital,
     is_finite,
     is_time,
+    core_right,
     sentence_subject,
     subject_left,
     subject_right,
 )
 from onrecord_server.ingest.text import Sentence, Token
 
+_MOST_CUES = 20  # reporting words in one sentence; more is no prose
 _STOPS = frozenset({".", "!", "?", ";", "…"})
 _EMPTY_OBJECTS = word_set(
     """
@@ -59,6 +63,8 @@ def read_sentence(sentence: Sentence, number: int) -> list[Attribution]:
     """The attributions whose cue stands in this sentence, in order of their cues."""
     t = sentence.tokens
     cues = find_cues(t)
+    if len(cues) > _MOST_CUES:
+        return []
     colon = _colon(t)
     readings = [Reading(cue) for cue in cues]
     if colon is not None:
@@ -156,14 +162,17 @@ def _finite_source(t: list[Token], r: Reading, previous: Reading | None) -> None
         )
     ):
         right = subject_right(t, cue.last)
+        edge = core_right(t, cue.last)
         ended = right is not None and (
-            right[1] >= len(t)
-            or t[right[1]].kind == "p"
-            or t[right[1]].low in PREPOSITIONS
-            or is_time(t[right[1]].low)
-            or t[right[1]].low in ("when", "while", "last", "this", "earlier", "later", "as")
+            edge >= len(t)
+            or t[edge].kind in ("p", "q")
+            or t[edge].low in PREPOSITIONS
+            or is_time(t[edge].low)
+            or t[edge].low in ("when", "while", "last", "this", "earlier", "later", "as", "who", "whose")
         )
         starts = cue.last < len(t) and t[cue.last].low not in ("that", "it", "this", "there")
+        if _apposed(t, cue.first) and edge < len(t) and (t[edge].kind == "w" or any(is_finite(x) for x in t[edge:])):
+            ended = False  # 'Roe, the mayor, said the days when … are gone'
         if right is not None and ended and starts and before is not None:
             r.source, r.post = right, True
             return
@@ -175,6 +184,14 @@ def _finite_source(t: list[Token], r: Reading, previous: Reading | None) -> None
     r.source = subject_left(t, cue.first)
     if r.source is None and previous is not None:
         r.source = previous.source
+
+
+def _apposed(t: list[Token], end: int) -> bool:
+    """Does 'Name, apposition,' from the sentence's start stand before `end`?"""
+    if end < 3 or t[end - 1].text != ",":
+        return False
+    found = subject_left(t, end)
+    return found is not None and found[1] == end and found[0] <= 3
 
 
 def _list_comma(t: list[Token], cue: Cue) -> bool:
@@ -214,6 +231,9 @@ def _content(t: list[Token], readings: list[Reading], index: int) -> None:
     if r.post or _closes(t, readings, index, after, end):
         _around(t, readings, index, end)
         return
+    if "m" in cue.form.frames:
+        _seeming(t, readings, index, end)
+        return
     if cue.passive:
         _passive(t, readings, index, end)
         return
@@ -230,6 +250,8 @@ def _closes(t: list[Token], readings: list[Reading], index: int, after: int, end
     before = t[start - 1]
     if not (before.text in (",", "—", "–", "--") or before.kind == "q" or before.text in ("?", "!", "’", "'")):
         return False
+    if before.kind == "q" and before.text.rstrip("”\"'’").endswith(",") and len(before.text) > 3:
+        return True
     k = _skip_adjuncts(t, after, end)
     if "t" in frames and k < end and not _starts_quote(t, k):
         k = _skip_adjuncts(t, _hearer_end(t, k, end), end)
@@ -303,6 +325,11 @@ def _around(t: list[Token], readings: list[Reading], index: int, end: int) -> No
             left_start = max(left_start, earlier.source[1], earlier.cue.last)
     while left_start < left_end and t[left_start].text in (",", ";", "."):
         left_start += 1
+    whole = left_end > left_start and t[left_end - 1].kind == "q" and _full_quote(t, left_end)
+    if whole and left_end - 2 >= left_start and (t[left_end - 2].kind != "w"):
+        left_start = left_end - 1
+        while left_start - 1 >= 0 and t[left_start - 1].kind == "q":
+            left_start -= 1
     if left_end > left_start:
         parts.append((left_start, left_end))
     after = max(r.cue.last, r.source[1] if r.source is not None and r.source[0] >= r.cue.first else 0)
@@ -315,6 +342,15 @@ def _around(t: list[Token], readings: list[Reading], index: int, end: int) -> No
         while k < end and t[k].text == ",":
             k += 1
         parts.append((k, _clip(t, readings, index, k, end)))
+    elif whole:
+        for j in range(after, len(t)):
+            if (
+                t[j].kind == "q"
+                and (t[j - 1].kind == "p" or (t[j - 1].kind == "q" and _full_quote(t, j)))
+                and not any(after <= x.cue.first < j for x in readings[index + 1 :])
+            ):
+                parts.append((j, _clip(t, readings, index, j, max(end, j + 1))))
+                break
     elif k < end and t[k].text in (",", ".", "?", "!", ":", "—", "–", "--", ";"):
         mark = t[k].text
         k += 1
@@ -349,6 +385,21 @@ def _attributive(t: list[Token], readings: list[Reading], index: int, k: int) ->
     ):
         return True
     return any(_clause_start(x) - k <= 2 and _clause_start(x) >= k for x in readings[index + 1 :])
+
+
+def _seeming(t: list[Token], readings: list[Reading], index: int, end: int) -> None:
+    """'X seems to be Y': nobody is named; X and what it seems to be are the content."""
+    r = readings[index]
+    subject = r.source
+    r.source = None
+    k = r.cue.last
+    if (
+        subject is None
+        or k >= end
+        or not (t[k].low in ("to", "like", "that", "as", "unlikely", "likely", "certain", "poised"))
+    ):
+        return
+    r.content = [subject, (k, _clip(t, readings, index, k, end))]
 
 
 def _passive(t: list[Token], readings: list[Reading], index: int, end: int) -> None:
@@ -438,6 +489,14 @@ def _forward(t: list[Token], readings: list[Reading], index: int, end: int) -> N
         k = _skip_adjuncts(t, stop, end)
         if k >= end:
             return
+    if "w" in frames and (
+        t[k].kind == "q"
+        or (k + 1 < end and _starts_quote(t, k))
+        or (r.hearer is None and k + 3 < end and t[k].kind == "w" and any(_starts_quote(t, j) for j in (k + 1, k + 2)))
+    ):
+        j = next(j for j in range(k, end) if t[j].kind == "q")
+        r.kind, r.content = Kind.QUESTION, [(j, _clip(t, readings, index, j, end))]
+        return
     speech = any(f in frames for f in "cqt")
     clause_at = _content_start(t, k, end) if speech else k
     start = clause_at if clause_at is not None else k
@@ -563,17 +622,25 @@ def _clip(t: list[Token], readings: list[Reading], index: int, start: int, end: 
         before = t[at - 1]
         if later.post:
             continue
-        opening = readings[index].cue.first == 0 and readings[index].cue.form.tense == "ing"
+        first = readings[index].cue
+        opening = first.first == 0 and (first.form.tense == "ing" or (first.form.tense == "past" and not first.passive))
         if (opening and before.text == "," and cue.form.tense != "ing") or (
             cue.form.tense == "ing" and before.text == ","
         ):
             best = min(best, at - 1)
-        elif not any(f in cue.form.frames for f in "qvtw") or cue.form.tense != readings[index].cue.form.tense:
+        elif cue.form.tense != readings[index].cue.form.tense or (
+            cue.form.tense != "past" and not any(f in cue.form.frames for f in "qvtw")
+        ):
             continue
         elif (
             before.low in ("and", "but", "while", "as", "though", "although")
             and at - 1 > start
-            and (later.source == readings[index].source or t[at - 2].text == ",")
+            and (
+                later.source == readings[index].source
+                or t[at - 2].text == ","
+                or t[at - 2].kind == "q"
+                or t[at].low in ("he", "she", "they")
+            )
         ):
             cut = at - 2 if t[at - 2].text == "," else at - 1
             best = min(best, cut)
@@ -613,6 +680,17 @@ def _colon(t: list[Token]) -> Reading | None:
 
 def _attribution(t: list[Token], r: Reading, number: int) -> Attribution | None:
     if not r.content:
+        return None
+    quoting = r.quoted or any(x.kind == "q" for a, b in r.content for x in t[a : min(b, a + 2)])
+    if not quoting and r.cue.form.lemma in RARE.get(r.kind.value + ("-passive" if r.cue.passive else ""), ()):
+        return None
+    if (
+        not quoting
+        and r.kind is Kind.SPEECH
+        and not r.post
+        and t[r.content[0][0]].low != "that"
+        and (r.cue.form.lemma in RARE_BARE)
+    ):
         return None
     if r.source is not None and r.source[1] - r.source[0] == 1 and t[r.source[0]].low in _NOT_SOURCE - {"which"}:
         r.source = r.source

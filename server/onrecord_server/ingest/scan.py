@@ -19,8 +19,15 @@ def read_all(parts: list[Sentence]) -> list[Attribution]:
     """The same, for sentences that are already split."""
     found: list[Attribution] = []
     open_quote: int | None = None  # index of the attribution that a following bare quotation continues
+    turn: int | None = None  # index of the attribution that a transcript's turn ("NAME: …") belongs to
     for number, sentence in enumerate(parts):
         made = read_sentence(sentence, number)
+        opens = number == 0 or parts[number - 1].paragraph != sentence.paragraph
+        if opens:
+            turn = len(found) if made and made[0].lemma == ":" and not made[0].quoted else None
+        elif turn is not None:
+            held = found[turn]
+            found[turn] = replace(held, content=(*held.content, Span(sentence.start, sentence.end)))
         if not made:
             if open_quote is not None and _bare_quotation(sentence):
                 held = found[open_quote]
@@ -29,9 +36,7 @@ def read_all(parts: list[Sentence]) -> list[Attribution]:
                 open_quote = None
             continue
         found.extend(made)
-        speech = [
-            k for k in range(len(found) - len(made), len(found)) if found[k].kind is Kind.SPEECH and sentence.quotes
-        ]
+        speech = [k for k in range(len(found) - len(made), len(found)) if found[k].kind is Kind.SPEECH]
         open_quote = speech[-1] if speech else None
     return found
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sentencex import segment
 
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|(?<=[.!?:”\"’'])[^\S\n]*\n\s*")
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|(?<=[.!?:;”\"’'])[^\S\n]*\n\s*")
 _TOKEN = re.compile(r"(?:[A-Z]\.){2,}|\w+(?:[-.'’&/]\w+)*(?:['’](?!['’\w]))?|''|[^\w\s]")
 _QUOTE = re.compile(r"''|[\"“”„]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -22,8 +22,9 @@ _CLOCK_END = re.compile(r"\b[ap]\.m\.\s*\Z")
 _TITLE_END = re.compile(
     r"\b(?:Sen|Rep|Gov|Gen|Lt|Col|Sgt|Rev|Mr|Mrs|Ms|Dr|Prof|Hon|Pres|Sens|Reps|St|Jr|Sr|No|vs)\.\s*\Z"
 )
-OPENERS = frozenset({"“", '"', "''", "„"})
-CLOSERS = frozenset({"”", '"', "''"})
+_WINDOW = 4_000  # code points handed to the splitter at once; longer than any paragraph in the news
+_LONGEST = 150  # tokens of a sentence; a longer one is no prose, and is read in parts so that the rules stay linear
+_STRAIGHT = str.maketrans("“”„«»", '"' * 5)
 
 
 @dataclass(slots=True)
@@ -103,8 +104,11 @@ def sentences(text: str, begin: int = 0) -> list[Sentence]:
     for number, (start, end) in enumerate(paragraphs(text, begin)):
         quotes = quotations(text, start, end)
         for first, last in _bounds(text, start, end, quotes):
-            inside = list(_between(quotes, first, last))
-            found.append(Sentence(first, last, number, tokens(text, first, last, inside), inside))
+            read = tokens(text, first, last, _between(quotes, first, last))
+            for at in range(0, len(read), _LONGEST):
+                part = read[at : at + _LONGEST]
+                inside = [(q.start, q.end) for q in part if q.kind == "q"]
+                found.append(Sentence(part[0].start, part[-1].end, number, part, inside))
     return found
 
 
@@ -122,13 +126,9 @@ def _between(quotes: list[tuple[int, int]], start: int, end: int) -> list[tuple[
 
 def _bounds(text: str, start: int, end: int, quotes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Sentence bounds of one paragraph, never inside a quotation."""
-    cuts: list[int] = []
-    at = start
-    for part in segment("en", text[start:end]):
-        at += len(part)
-        cuts.append(at)
-    late = [m.end() for m in _LATE_BOUND.finditer(text, start, end)]
-    cuts = sorted(set(cuts) | set(late))
+    cuts = _cuts(text, start, end)
+    late = {m.end() for m in _LATE_BOUND.finditer(text, start, end)}
+    cuts = sorted(late.union(cuts))
     closed = iter(quotes)
     quote = next(closed, None)
     begun = start
@@ -150,6 +150,21 @@ def _bounds(text: str, start: int, end: int, quotes: list[tuple[int, int]]) -> I
     yield from _trimmed(text, begun, end)
 
 
+def _cuts(text: str, start: int, end: int) -> list[int]:
+    """Where the splitter ends sentences. It gets windows: its search for closing marks is quadratic in what it gets."""
+    cuts: list[int] = []
+    while start < end:
+        stop = min(end, start + _WINDOW)
+        at = start
+        for part in segment("en", text[start:stop].translate(_STRAIGHT)):
+            at += len(part)
+            cuts.append(at)
+        if stop < end and len(cuts) > 1 and cuts[-1] == stop and cuts[-2] > start:
+            cuts.pop()  # the window's last piece may go on
+        start = max(cuts[-1], start + 1)
+    return cuts
+
+
 def _attributes(text: str, at: int, end: int) -> bool:
     """After a quotation that ends in a mark: do the next few words attribute it ('"Never!" Mr. Orr told them')?"""
     from onrecord_server.ingest.lexicon import VERB_FORMS
@@ -158,7 +173,7 @@ def _attributes(text: str, at: int, end: int) -> bool:
     sharp = before[:-1].endswith(("!", "?", "!'", "?'"))
     words = _TOKEN.findall(text, at, min(end, at + 60))[:6]
     hit = next((i for i, w in enumerate(words) if "q" in _frames(VERB_FORMS.get(w.lower()))), None)
-    return hit is not None and hit <= (5 if sharp else 2)
+    return sharp and hit is not None and hit <= 5
 
 
 def _frames(forms: object) -> str:
