@@ -299,7 +299,7 @@ class TestReadiness:
         wait_for(response.NOT_SERVING, response.NOT_SERVING, response.SERVING, timeout=10)
 
     def test_a_server_that_never_is_ready(self, wait_for: Callable[..., None]) -> None:
-        with pytest.raises(errors.Unavailable, match="says NOT_SERVING after 0.5 s"):
+        with pytest.raises(errors.Unavailable, match=r"says NOT_SERVING after 0\.5 s"):
             wait_for(health_pb2.HealthCheckResponse.NOT_SERVING, timeout=0.5)
 
     def test_a_server_without_health_is_told_at_once(self, client: onrecord.Client) -> None:
