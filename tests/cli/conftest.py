@@ -121,7 +121,7 @@ def client(server: str) -> Iterator[onrecord.Client]:
 def spawn() -> Callable[..., subprocess.Popen[bytes]]:
     """Starts a command as a process of its own."""
 
-    def spawn(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*COMMAND, *arguments], env=environment(), **options)
+    def spawn(*arguments: str, variables: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*COMMAND, *arguments], env=environment(**(variables or {})), **options)
 
     return spawn

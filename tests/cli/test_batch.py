@@ -139,6 +139,14 @@ def test_work_that_never_begins_leaves_the_output_as_it_was(run: Run, tmp_path: 
     assert (done.status, "No such file or directory" in done.err) == (2, True)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device that is always full")
+def test_a_full_disk(at_server: Run, stored: str, tmp_path: Path) -> None:
+    claims = write(tmp_path / "c.jsonl", {"claim": STATEMENT})
+    done = at_server("batch", claims, "-o", "/dev/full", "--collection", stored)
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith("onrecord: /dev/full: No space left on device")
+
+
 def test_a_missing_file(run: Run) -> None:
     done = run("batch", "missing.jsonl")
     assert (done.status, done.err) == (2, "onrecord: missing.jsonl: No such file or directory\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,28 @@ def test_lines_fit_the_terminal(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert done.status == 0
     assert "[bold]not markup[/bold]" in " ".join(done.out.split())
     assert max(len(line) for line in done.out.splitlines()) <= width
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals_and_can_be_switched_off(
+    spawn: Callable[..., Any], server: str, stored: str, variables: dict[str, str], coloured: bool
+) -> None:
+    controller, terminal = os.openpty()
+    variables = {"TERM": "xterm-256color", **variables}
+    process = spawn(
+        "check", STATEMENT, "--target", server, "--collection", stored, variables=variables, stdout=terminal
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            part = os.read(controller, 4096)
+        except OSError:  # the other side has closed
+            break
+        if not part:
+            break
+        shown += part
+    assert process.wait(20) == 0
+    os.close(controller)
+    assert b"SUPPORTED" in shown
+    assert (b"\x1b[1;32m" in shown) is coloured

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,23 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(run: Run, tmp_path: Path
     assert os.listdir(tmp_path) == ["export.jsonl"]
     done = run("statements", "export", "-o", str(tmp_path / "no" / "x"), "--target", "127.0.0.1:1")
     assert (done.status, done.err) == (2, f"onrecord: {tmp_path / 'no' / 'x'}: No such file or directory\n")
+
+
+def test_an_export_writes_through_links_and_into_pipes(
+    at_server: Run, client: onrecord.Client, collection: str, tmp_path: Path
+) -> None:
+    client.add_statement("China respects Afghanistan.", collection=collection)
+    link, real = tmp_path / "link", tmp_path / "real.jsonl"
+    link.symlink_to(real)
+    at_server("statements", "export", "--collection", collection, "-o", str(link))
+    assert link.is_symlink()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with futures.ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(pipe.read_text)
+        at_server("statements", "export", "--collection", collection, "-o", str(pipe))
+        assert reading.result(10) == real.read_text()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_info(at_server: Run, server: str) -> None:

@@ -84,7 +84,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         # not through `cli.main`, which has its own words for an interrupt and its own status for a closed pipe
         status = _invoke(given)
-        sys.stdout.flush()  # here, where a reader that has left is met quietly
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that has left is met quietly
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
