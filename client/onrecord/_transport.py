@@ -34,7 +34,7 @@ _LOOPBACK = re.compile(r"(dns:///?)?(localhost|127\.[\d.]+|\[::1\]|::1)(:\d+)?$"
 def _retry(codes: list[str]) -> dict[str, object]:
     return {
         "maxAttempts": 4,
-        "initialBackoff": "0.1s",
+        "initialBackoff": "0.05s",
         "maxBackoff": "2s",
         "backoffMultiplier": 3,
         "retryableStatusCodes": codes,
@@ -69,6 +69,9 @@ def channel_options(target: str) -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
         ("grpc.max_metadata_size", 16 * 1024),
+        # a server that comes back is found within seconds; the default waits up to two minutes between attempts
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 0),

@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import onrecord
 from onrecord import errors
@@ -260,6 +261,50 @@ class TestRetries:
             with pytest.raises(errors.Unavailable, match="gone"):
                 call()
             assert len(script.requests) == 1
+
+
+class Starting(health_pb2_grpc.HealthServicer):
+    """A server that is loading its models, and then is not."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = statuses
+
+    def Watch(
+        self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
+    ) -> Iterator[health_pb2.HealthCheckResponse]:
+        for status in self.statuses:
+            yield health_pb2.HealthCheckResponse(status=status)
+        given_up = threading.Event()
+        if context.add_callback(given_up.set):
+            given_up.wait(10)
+
+
+class TestReadiness:
+    @pytest.fixture
+    def wait_for(self) -> Iterator[Callable[..., None]]:
+        server = grpc.server(futures.ThreadPoolExecutor(2))
+
+        def wait_for(*statuses: int, timeout: float) -> None:
+            health_pb2_grpc.add_HealthServicer_to_server(Starting(*statuses), server)
+            port = server.add_insecure_port("127.0.0.1:0")
+            server.start()
+            with onrecord.Client(f"127.0.0.1:{port}") as client:
+                client.wait_ready(timeout)
+
+        yield wait_for
+        server.stop(None).wait()
+
+    def test_it_waits_while_the_server_loads(self, wait_for: Callable[..., None]) -> None:
+        response = health_pb2.HealthCheckResponse
+        wait_for(response.NOT_SERVING, response.NOT_SERVING, response.SERVING, timeout=10)
+
+    def test_a_server_that_never_is_ready(self, wait_for: Callable[..., None]) -> None:
+        with pytest.raises(errors.Unavailable, match=r"says NOT_SERVING after 0\.5 s"):
+            wait_for(health_pb2.HealthCheckResponse.NOT_SERVING, timeout=0.5)
+
+    def test_a_server_without_health_is_told_at_once(self, client: onrecord.Client) -> None:
+        with pytest.raises(errors.ServerError, match="no onrecord server"):
+            client.wait_ready(10)
 
 
 class TestRequests:

@@ -53,7 +53,7 @@ class LocalTransport:
         self._closed = False
         self._runner = asyncio.Runner()
         try:
-            config = ServerConfig(store=":memory:", model=model, encoder=encoder)
+            config = ServerConfig(store=":memory:", model=model, encoder=encoder, drain_seconds=1.0)
             self._engine: AbstractAsyncContextManager[Engine] = open_engine(config)
             engine = self._runner.run(self._engine.__aenter__())
         except errors.OnrecordError as error:

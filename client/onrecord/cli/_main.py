@@ -22,6 +22,7 @@ COMMANDS = {
     "info": ("onrecord.cli.info", "Say what a server runs and accepts."),
 }
 INTERRUPTED = 130
+COMPLETION_VARIABLE = "_ONRECORD_COMPLETE"
 DEBUG_VARIABLE = "ONRECORD_DEBUG"
 
 
@@ -77,9 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status, errors already reported."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if COMPLETION_VARIABLE in os.environ:
+        cli.main(given, "onrecord")  # answers the shell, and exits
     try:
-        status = cli.main(args=arguments, prog_name="onrecord", standalone_mode=False)
-        sys.stdout.flush()
+        # not through `cli.main`, which has its own words for an interrupt and its own status for a closed pipe
+        status = _invoke(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that has left is met quietly
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
@@ -98,7 +104,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         return _failed(error)
-    return status if isinstance(status, int) else 0
+    return status
+
+
+def _invoke(arguments: list[str]) -> int:
+    try:
+        with cli.make_context("onrecord", arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return 0
 
 
 def _failed(error: Exception) -> int:

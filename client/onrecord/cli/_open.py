@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from onrecord.cli._files import STDIN, opened, read_text, shown
 from onrecord.cli._options import connect
+from onrecord.cli._progress import working
 from onrecord.cli._report import InputError
 
 if TYPE_CHECKING:
@@ -31,12 +32,15 @@ def open_client(
     from onrecord.cli._local import open_local
 
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    with open_local(model, encoder) as client:
-        for path, text in documents.items():
-            if text is None:
-                _import(client, path, collection)
-            else:
-                _ingest(client, path, text, collection)
+    with working("loading the models"):
+        client = open_local(model, encoder)
+    with client:
+        with working("reading the files"):
+            for path, text in documents.items():
+                if text is None:
+                    _import(client, path, collection)
+                else:
+                    _ingest(client, path, text, collection)
         yield client
 
 

@@ -6,38 +6,59 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import IO, Self
 
 from onrecord.cli._report import InputError
 
 
-def atomic_lines(path: str, lines: Iterable[str]) -> int:
+def write_lines(path: str, lines: Iterable[str]) -> int:
     """Write the lines beside `path` and move them there at the end. Returns their number.
 
-    InputError when the file cannot be written; after any error `path` is as it was.
+    InputError when the file cannot be made; after any error `path` is as it was. What is no regular file (a device, a
+    pipe) is written to as it is, and a link's own target is replaced, not the link.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    count = 0
+    place = os.path.realpath(path)
+    if os.path.lexists(place) and not os.path.isfile(place):
+        with _blamed_on(path), open(path, "wb") as stream:
+            return _write(stream, lines)
     try:
-        handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
+        handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(place)}.", dir=os.path.dirname(place))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     try:
-        with open(handle, "wb") as stream:
-            for line in lines:
-                stream.write(line.encode() + b"\n")
-                count += 1
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(draft, 0o666 & ~_umask())  # as open() would have made it
-        os.replace(draft, path)
+        with _blamed_on(path):
+            with open(handle, "wb") as stream:
+                count = _write(stream, lines)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(draft, 0o666 & ~_umask())  # as open() would have made it
+            os.replace(draft, place)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(draft)
         raise
     return count
+
+
+def _write(stream: IO[bytes], lines: Iterable[str]) -> int:
+    count = 0
+    for line in lines:
+        stream.write(line.encode() + b"\n")
+        count += 1
+    return count
+
+
+@contextlib.contextmanager
+def _blamed_on(path: str) -> Iterator[None]:
+    """Errors of writing, which name no file themselves, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = "stdout" if path == "-" else path
+        raise
 
 
 def _umask() -> int:
@@ -56,9 +77,10 @@ class LineWriter:
     def __init__(self, path: str) -> None:
         self.count = 0
         self._path = path
-        self._begun = False
-        self._made = path != "-" and not os.path.exists(path)
+        self._made = path != "-" and not os.path.lexists(path)
         if path == "-":
+            if sys.stdout is None:
+                raise InputError("stdout is closed")
             self._stream: IO[bytes] = sys.stdout.buffer
             return
         try:
@@ -74,19 +96,21 @@ class LineWriter:
     ) -> None:
         if self._path == "-":
             return
-        self._stream.close()
-        if self._made and not self._begun and error is not None:
+        # what could not be written is not complained about twice
+        with contextlib.suppress(OSError) if error else _blamed_on(self._path):
+            self._stream.close()
+        if self._made and not self.count and error is not None:
             os.unlink(self._path)
 
     def write(self, line: str) -> None:
         """Append one line."""
-        if not self._begun:
-            self._begun = True
-            if self._path != "-" and self._stream.seekable():
+        with _blamed_on(self._path):
+            if not self.count and self._path != "-" and os.path.isfile(self._path):
                 self._stream.truncate(0)
-        self._stream.write(line.encode() + b"\n")
+            self._stream.write(line.encode() + b"\n")
         self.count += 1
 
     def flush(self) -> None:
         """Hand what was written to the system."""
-        self._stream.flush()
+        with _blamed_on(self._path):
+            self._stream.flush()

@@ -74,7 +74,7 @@ def check_result(result: CheckResult) -> None:
 
 def _evidence(out: _Out, evidence: Evidence) -> None:
     statement = evidence.statement
-    head = Text(f"{words(evidence.relation).lower():<12}", RELATION_STYLE[evidence.relation])
+    head = Text(f"{words(evidence.relation).lower():<13}", RELATION_STYLE[evidence.relation])
     head.append(_attribution(statement))
     out.print(head)
     quote = Text(f"“{printable(evidence.quote or statement.text)}”")

@@ -11,7 +11,7 @@ import click
 
 from onrecord.cli._files import STDIN, opened, read_text, shown
 from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
-from onrecord.cli._output import atomic_lines
+from onrecord.cli._output import write_lines
 from onrecord.cli._report import InputError, complain, emit, to_json
 
 DEFAULT_LISTED = 50
@@ -208,7 +208,7 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
         if output == "-":
             _print(lines)
             return
-        count = atomic_lines(output, lines)
+        count = write_lines(output, lines)
     if as_json:
         emit({"file": output, "statement_count": count})
     else:
@@ -216,6 +216,8 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
 
 
 def _print(lines: Iterator[str]) -> None:
+    if sys.stdout is None:
+        raise InputError("stdout is closed")
     for line in lines:
         sys.stdout.buffer.write(line.encode() + b"\n")
     sys.stdout.buffer.flush()

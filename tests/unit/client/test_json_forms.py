@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from google.protobuf.descriptor import Descriptor, EnumDescriptor
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onrecord import errors, types
@@ -81,6 +81,7 @@ def test_values_are_those_of_the_contract_without_their_prefix(kind: type, descr
     assert {member.value for member in kind} == {value.name.removeprefix(prefix) for value in descriptor.values}  # type: ignore[attr-defined]
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(statements)
 def test_a_statement_survives_the_wire(statement: types.Statement) -> None:
     fields = Fields()
@@ -89,6 +90,7 @@ def test_a_statement_survives_the_wire(statement: types.Statement) -> None:
     assert from_wire(message) == statement
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(statements)
 def test_a_statement_survives_json(statement: types.Statement) -> None:
     data = json.loads(json.dumps(statement.to_dict()))

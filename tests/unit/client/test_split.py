@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onrecord._split import chunks
@@ -18,6 +18,7 @@ class Item:
         return self.size
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 500), max_size=50), most=st.integers(1, 10), budget=st.integers(1, 1_000))
 def test_chunks(sizes: list[int], most: int, budget: int) -> None:
     items = [Item(size) for size in sizes]
