@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-
 from evaluate import expected_calibration_error
 from packed import NOT_ENTAILMENT, load_model, load_tokenizer, softmax
 

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-
 from packed import (
     CONTRADICTION,
     ENTAILMENT,

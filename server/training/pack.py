@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-
 from packed import Pair, encode, forbidden_claims, load_tokenizer, normalise, read_lines
 from reported import wrap
 

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-
 from packed import (
     NEUTRAL,
     IntArray,
