@@ -1,9 +1,9 @@
 """Measures attribution on annotated news: `python tests/bench/attribution_eval.py DATA.jsonl.gz [--misses N]`.
 
-DATA: one JSON object a line, `{"id", "text", "attributions": [{"source": [[start, end], …], "cue": …, "content": …}]}`, spans
-in code points, end exclusive. A predicted content is right when at least half of its words and half of the annotated
-words are shared; pairs are matched greedily, largest overlap first, one to one. Given a right content, the source is
-right when it overlaps by the same rule, or both are empty.
+DATA: one JSON object a line, `{"id", "text", "attributions": [{"source": spans, "cue": spans, "content": spans}]}` where
+spans are `[[start, end], …]` in code points, end exclusive. A predicted content is right when at least half of its words
+and half of the annotated words are shared; pairs are matched greedily, largest overlap first, one to one. Given a right
+content, the source is right when it overlaps by the same rule, or both are empty.
 """
 
 from __future__ import annotations
@@ -59,85 +59,94 @@ def matched(gold: list[frozenset[int]], found: list[frozenset[int]]) -> list[tup
     return kept
 
 
+class Tally:
+    """Counts over all articles, and what went wrong."""
+
+    def __init__(self) -> None:
+        self.gold = self.found = self.right = self.source_right = self.characters = 0
+        self.seconds = 0.0
+        self.by_kind: Counter[str] = Counter()
+        self.right_by_kind: Counter[str] = Counter()
+        self.missed: Counter[str] = Counter()
+        self.wrong: Counter[str] = Counter()
+        self.samples: list[str] = []
+
+    def add(self, text: str, gold: list[dict[str, list[list[int]]]]) -> None:
+        """Count one article."""
+        began = time.perf_counter()
+        found = find_attributions(text)
+        self.seconds += time.perf_counter() - began
+        self.characters += len(text)
+        pairs = matched(
+            [words(text, ((a, b) for a, b in g["content"])) for g in gold],
+            [words(text, ((s.start, s.end) for s in f.content)) for f in found],
+        )
+        self.gold += len(gold)
+        self.found += len(found)
+        self.right += len(pairs)
+        self.by_kind.update(f.kind.value for f in found)
+        for i, j in pairs:
+            self.right_by_kind[found[j].kind.value] += 1
+            source = found[j].source
+            shown = text[source.start : source.end] if source else ""
+            there = words(text, ((a, b) for a, b in gold[i]["source"]))
+            if agree(there, words(text, [(source.start, source.end)] if source else [])):
+                self.source_right += 1
+            else:
+                self.samples.append(f"SOURCE [{_show(text, gold[i]['source'])}] found [{shown}]")
+        for i in set(range(len(gold))) - {i for i, _ in pairs}:
+            g = gold[i]
+            self.missed[_show(text, g["cue"]).lower()] += 1
+            parts = (_show(text, g[key]) for key in ("source", "cue", "content"))
+            self.samples.append("MISSED " + " | ".join(parts))
+        for j in set(range(len(found))) - {j for _, j in pairs}:
+            f = found[j]
+            self.wrong[f"{f.lemma}/{f.kind.value}"] += 1
+            source_words = text[f.source.start : f.source.end] if f.source else ""
+            content = " … ".join(text[s.start : s.end] for s in f.content)
+            self.samples.append(f"WRONG {source_words} | {text[f.cue.start : f.cue.end]} | {content}")
+
+    def show(self, articles: int, misses: int, seed: int) -> None:
+        """Print the table, and samples of what went wrong."""
+        precision, recall = self.right / max(1, self.found), self.right / max(1, self.gold)
+        f1 = 2 * precision * recall / max(1e-9, precision + recall)
+        speed = self.characters / 6 / max(1e-9, self.seconds)
+        print(
+            f"articles {articles}  annotated {self.gold}  found {self.found}  right {self.right}  {speed:,.0f} words/s"
+        )
+        print(f"content   P {100 * precision:.1f}  R {100 * recall:.1f}  F1 {100 * f1:.1f}")
+        print(f"source given a right content  {100 * self.source_right / max(1, self.right):.1f}")
+        for kind, count in self.by_kind.most_common():
+            print(f"  {kind:<11} found {count:>6}  right {100 * self.right_by_kind[kind] / count:.1f} %")
+        if not misses:
+            return
+        print("missed cues:", self.missed.most_common(60))
+        print("wrong cues:", self.wrong.most_common(60))
+        shuffled = random.Random(seed)
+        for prefix in ("MISSED", "WRONG", "SOURCE"):
+            chosen = [s for s in self.samples if s.startswith(prefix)]
+            for line in shuffled.sample(chosen, min(misses, len(chosen))):
+                print(line[:400])
+
+
 def main() -> None:
-    """Print the table."""
+    """Read the data and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument(
-        "--misses", type=int, default=0, help="print the commonest cues missed and wrongly found, with N samples"
+        "--misses", type=int, default=0, help="print N samples each of what was missed, wrong, misattributed"
     )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     with gzip.open(args.data, "rt", encoding="utf-8") as lines:
         articles = [json.loads(line) for line in lines]
-    n_gold = n_found = n_right = n_source = 0
-    by_kind: Counter[str] = Counter()
-    right_by_kind: Counter[str] = Counter()
-    missed: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    samples: list[str] = []
-    characters = 0
-    seconds = 0.0
+    tally = Tally()
     for article in articles:
-        text = article["text"]
-        characters += len(text)
-        began = time.perf_counter()
-        found = find_attributions(text)
-        seconds += time.perf_counter() - began
-        gold = article["attributions"]
-        gold_words = [words(text, [tuple(s) for s in g["content"]]) for g in gold]
-        found_words = [words(text, [(s.start, s.end) for s in f.content]) for f in found]
-        pairs = matched(gold_words, found_words)
-        n_gold += len(gold)
-        n_found += len(found)
-        n_right += len(pairs)
-        for f in found:
-            by_kind[f.kind.value] += 1
-        for i, j in pairs:
-            right_by_kind[found[j].kind.value] += 1
-            source = found[j].source
-            a = words(text, [tuple(s) for s in gold[i]["source"]])
-            b = words(text, [(source.start, source.end)] if source else [])
-            if agree(a, b):
-                n_source += 1
-            elif args.misses:
-                samples.append(
-                    f"SOURCE gold [{_show(text, gold[i]['source'])}] found [{text[source.start : source.end] if source else ''}] cue [{text[found[j].cue.start : found[j].cue.end]}] in: {text[found[j].cue.start - 80 : found[j].cue.end + 60]!r}"
-                )
-        hit_gold, hit_found = {i for i, _ in pairs}, {j for _, j in pairs}
-        for i, g in enumerate(gold):
-            if i not in hit_gold:
-                missed[_show(text, g["cue"]).lower()] += 1
-                samples.append(
-                    f"MISSED S[{_show(text, g['source'])}] CUE[{_show(text, g['cue'])}] C[{_show(text, g['content'])}]"
-                )
-        for j, f in enumerate(found):
-            if j not in hit_found:
-                wrong[f"{f.lemma}/{f.kind.value}"] += 1
-                s = f.source
-                samples.append(
-                    f"WRONG  S[{text[s.start : s.end] if s else ''}] CUE[{text[f.cue.start : f.cue.end]}] {f.kind.value} C[{_show(text, [(c.start, c.end) for c in f.content])}]"
-                )
-    precision, recall = n_right / max(1, n_found), n_right / max(1, n_gold)
-    f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    print(
-        f"articles {len(articles)}  annotated {n_gold}  found {n_found}  right {n_right}  {characters / 6 / seconds:,.0f} words/s"
-    )
-    print(f"content   P {100 * precision:.1f}  R {100 * recall:.1f}  F1 {100 * f1:.1f}")
-    print(f"source given a right content  {100 * n_source / max(1, n_right):.1f}")
-    for kind, count in by_kind.most_common():
-        print(f"  {kind:<11} found {count:>6}  right {100 * right_by_kind[kind] / count:.1f} %")
-    if args.misses:
-        print("missed cues:", missed.most_common(80))
-        print("wrong cues:", wrong.most_common(80))
-        random.seed(args.seed)
-        for prefix in ("MISSED", "WRONG", "SOURCE"):
-            chosen = [s for s in samples if s.startswith(prefix)]
-            for line in random.sample(chosen, min(args.misses, len(chosen))):
-                print(line[:400])
+        tally.add(article["text"], article["attributions"])
+    tally.show(len(articles), args.misses, args.seed)
 
 
-def _show(text: str, spans: Spans) -> str:
+def _show(text: str, spans: list[list[int]]) -> str:
     return " … ".join(text[a:b] for a, b in spans)
 
 

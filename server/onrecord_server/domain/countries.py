@@ -1,4 +1,4 @@
-"""Countries and the adjectives of their people: "Russian" -> "Russia". English, by common usage; irregular capitals too."""
+"""Countries and the adjectives of their people: "Russian" -> "Russia". English, by common usage."""
 
 from __future__ import annotations
 

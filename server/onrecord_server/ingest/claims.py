@@ -25,12 +25,16 @@ from onrecord_server.ingest.scan import read_all
 from onrecord_server.ingest.text import readable, sentences
 
 _NAME = r"(?P<{0}>[^,.;:?!\"“”]{{1,80}}?)"
-_SAYING = r"(?P<cue>(?:also |first |once |repeatedly |had |has )?(?:said|says|stated|claimed|declared|announced|noted|stressed|argued|denied|wrote|warned|told|insisted|called|urged|promised|vowed|pledged|added|reiterated|asked|reported|emphasi[sz]ed|admitted|confirmed|explained)\b.*)"
+_SAYING = (
+    r"(?P<cue>(?:also |first |once |repeatedly |had |has )?(?:said|says|stated|claimed|declared|announced|noted|"
+    r"stressed|argued|denied|wrote|warned|told|insisted|called|urged|promised|vowed|pledged|added|reiterated|asked|reported|"
+    r"emphasi[sz]ed|admitted|confirmed|explained)\b.*)"
+)
 _EXCLUSIVE = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
         rf"(?:It|it) (?:was|is) not {_NAME.format('not')},? but {_NAME.format('who')},? (?:who|that|which) {_SAYING}\Z",
-        rf"(?:It|it) (?:was|is) {_NAME.format('who')},? (?:and )?not {_NAME.format('not')},? (?:who|that|which) {_SAYING}\Z",
+        rf"(?:It|it) (?:was|is) {_NAME.format('who')},? (?:and )?not {_NAME.format('not')},? (?:who|that) {_SAYING}\Z",
         rf"(?:It|it) (?:was|is) (?:only |just )?{_NAME.format('who')},? (?:who|that|which) {_SAYING}\Z",
         rf"(?:Only|only) {_NAME.format('who')} {_SAYING}\Z",
         rf"{_NAME.format('who')},? (?:and )?(?:not|rather than|instead of) {_NAME.format('not')},? {_SAYING}\Z",
@@ -39,7 +43,8 @@ _EXCLUSIVE = tuple(
     )
 )
 _OTHER_DID = re.compile(
-    rf"{_NAME.format('not')} (?:did not|didn't|didn’t|never) (?P<verb>\w+) (?P<content>.+?)[,;] (?:but |while )?{_NAME.format('who')} did\.?\s*\Z",
+    rf"{_NAME.format('not')} (?:did not|didn't|didn’t|never) (?P<verb>\w+) (?P<content>.+?)[,;] (?:but |while )?"
+    rf"{_NAME.format('who')} did\.?\s*\Z",
     re.DOTALL,
 )
 _NOT_LAST = re.compile(rf"(?P<main>.+?), (?:and )?not {_NAME.format('not')}\.?\s*\Z", re.DOTALL)
@@ -64,9 +69,9 @@ class _Plain:
 def parse_claim(text: str) -> ClaimAttribution:
     """Read a claim. Without an attribution: speaker "" and the whole claim as content. Never fails.
 
-    Only a speech act counts: "Putin criticised Xi" and "Xi said nothing about Taiwan" are plain claims, and so is "Putin did
-    not say that C" (a claim about Putin's words, which no statement of C decides). The innermost speaker of a relayed
-    claim is the speaker. `content` is a full sentence; it is compared with statement texts.
+    Only a speech act counts: "Putin criticised Xi" and "Xi said nothing about Taiwan" are plain claims, and so is
+    "Putin did not say that C" (a claim about Putin's words, which no statement of C decides). The innermost speaker of
+    a relayed claim is the speaker. `content` is a full sentence; it is compared with statement texts.
     """
     plain = _plain(" ".join(readable(text).split()))
     found = _attributed(plain)
@@ -156,7 +161,7 @@ def _names_speaker(a: Attribution, text: str) -> bool:
 
 
 def _speaker_like(source: str) -> bool:
-    """A name or a title: 'Putin', 'the Russian president', 'China’s foreign ministry'; not 'the song', 'he', 'a study'."""
+    """A name or a title: 'Putin', 'the Russian president', 'China’s foreign ministry'; not 'the song', 'he'."""
     head = source.split(",")[0].split("(")[0].strip()
     words = name_words(head)
     if not words or len(words) > 10:

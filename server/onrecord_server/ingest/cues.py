@@ -58,7 +58,10 @@ _NOUNLIKE = word_set(
 
 @dataclass(slots=True)
 class Cue:
-    """A reporting expression: tokens [first, last), its verb at `verb`. `way`: verb, according, noun, adjective, colon."""
+    """A reporting expression: tokens [first, last), its verb at `verb`.
+
+    `way`: verb, according, noun, adjective, colon.
+    """
 
     first: int
     last: int

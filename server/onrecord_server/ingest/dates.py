@@ -8,14 +8,21 @@ from datetime import UTC, datetime
 from onrecord_server.ingest.lexicon import MONTHS
 
 _MONTH = "|".join([*(m.capitalize() for m in MONTHS), *(m[:3].capitalize() for m in MONTHS), "Sept"])
-_ISO = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?:[T ](?P<hour>\d{2}):(?P<minute>\d{2})(?::\d{2}(?:\.\d+)?)?(?: ?(?:Z|UTC|GMT))?)?"
-_LONG = rf"(?:(?P<day2>\d{{1,2}}) (?P<name2>{_MONTH})\.?,? (?P<year2>\d{{4}})|(?P<name3>{_MONTH})\.? (?P<day3>\d{{1,2}}),? (?P<year3>\d{{4}}))"
+_ISO = (
+    r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+    r"(?:[T ](?P<hour>\d{2}):(?P<minute>\d{2})(?::\d{2}(?:\.\d+)?)?(?: ?(?:Z|UTC|GMT))?)?"
+)
+_LONG = (
+    rf"(?:(?P<day2>\d{{1,2}}) (?P<name2>{_MONTH})\.?,? (?P<year2>\d{{4}})"
+    rf"|(?P<name3>{_MONTH})\.? (?P<day3>\d{{1,2}}),? (?P<year3>\d{{4}}))"
+)
 _LABEL = r"(?:date|published|publication date|updated|posted|created|time)(?: on| at)?"
 _HEAD = re.compile(rf"\s*(?:{_LABEL}\s*[:=-]?\s*)?(?:{_ISO}|{_LONG})(?!\w)\s*(?:[|:—–-]+\s*)?", re.IGNORECASE)
 # KABUL, Aug. 29 (Reuters) — / WASHINGTON (AP) -- / MOSCOW, August 29, 2021 /TASS/.
 _DATELINE = re.compile(
     rf"\s*[A-Z][A-Z.’'-]+(?:[ ,]+[A-Z][A-Za-z.’'-]+){{0,4}}"
-    rf"(?:, (?:(?P<name>{_MONTH})\.? (?P<day>\d{{1,2}})|(?P<day4>\d{{1,2}}) (?P<name4>{_MONTH})\.?)(?:,? (?P<year>\d{{4}}))?)?"
+    rf"(?:, (?:(?P<name>{_MONTH})\.? (?P<day>\d{{1,2}})|(?P<day4>\d{{1,2}}) (?P<name4>{_MONTH})\.?)"
+    r"(?:,? (?P<year>\d{4}))?)?"
     r"\s*(?P<agency>\([A-Z][\w ’'&.-]{1,30}\)|/[A-Z]{2,12}/\.?)?\s*(?P<dash>—|–|--| - |:)?\s*"
 )
 

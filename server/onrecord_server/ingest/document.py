@@ -11,7 +11,8 @@ from onrecord_server.domain.limits import CONTEXT_CODE_POINTS, NAME_CODE_POINTS,
 from onrecord_server.domain.types import Source, Span, Speaker, Stance, StatementDraft
 from onrecord_server.ingest.attributions import Attribution, Kind, span_of
 from onrecord_server.ingest.dates import read_head
-from onrecord_server.ingest.names import Cast, Entity
+from onrecord_server.ingest.mentions import Entity
+from onrecord_server.ingest.names import Cast
 from onrecord_server.ingest.narrator import narration, needs_context, with_names
 from onrecord_server.ingest.propositions import (
     RELAYED,
@@ -32,7 +33,7 @@ from onrecord_server.ingest.text import Sentence, readable, sentences
 
 @dataclass(frozen=True, slots=True)
 class IngestedDocument:
-    """What a document puts on the record. `document`: id, the same for the same text. `drafts`: in order of the text."""
+    """What a document puts on the record. `document`: id, the same for the same text. `drafts`: in text order."""
 
     document: str
     publish_time: datetime | None
@@ -53,8 +54,8 @@ def ingest_document(text: str, source: Source) -> IngestedDocument:
     """Split a document into attributed statements. Pure, deterministic, linear in the length of the text.
 
     Speech is its speaker's; everything else is the narrator's, whose name is `source.publisher`. A date at the head of
-    the text or a dateline becomes publish_time when the source has none. `original_span` is in code points of `text`, and
-    `text[span] == original` for every draft that has one.
+    the text or a dateline becomes publish_time when the source has none. `original_span` is in code points of `text`,
+    and `text[span] == original` for every draft.
     """
     document = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     clean = readable(text)
@@ -78,7 +79,7 @@ def ingest_document(text: str, source: Source) -> IngestedDocument:
             named = with_names(words, cast, sentence, number)
             drafts.append(_draft(text, named, span, narrator, before if needs_context(named) else ""))
         for r in here:
-            drafts.extend(_spoken(text, clean, r, sentence))
+            drafts.extend(_spoken(text, clean, r, sentence, cast))
     kept = [replace(d, source=source, document=document) for d in drafts]
     return IngestedDocument(document, publish_time, kept)
 
@@ -111,7 +112,7 @@ def _legal(words: str) -> str:
 
 
 def _taken(recorded: list[_Resolved]) -> list[Span]:
-    """Everything that recorded attributions cover, in order, merged: content, and bare quotations in other sentences."""
+    """Everything that recorded attributions cover, in order, merged: their content, in whatever sentence."""
     spans = sorted((s for r in recorded for s in r.a.content), key=lambda s: s.start)
     merged: list[Span] = []
     for s in spans:
@@ -182,29 +183,34 @@ def _relays(clean: str, outer: _Resolved, inner: _Resolved, whole: Span) -> bool
     return 2 * (last - start) >= whole.end - whole.start or clean[whole.start : start].strip().lower() in ("", "that")
 
 
-def _spoken(text: str, clean: str, r: _Resolved, sentence: Sentence) -> Iterator[StatementDraft]:
-    """The statements of one attribution."""
+def _spoken(text: str, clean: str, r: _Resolved, sentence: Sentence, cast: Cast) -> Iterator[StatementDraft]:
+    """The statements of one attribution: one for an indirect clause, one for each sentence of a quotation."""
     a = r.a
-    name = r.speaker.name
-    country = r.entity.country if r.entity else ""
     stated = clean[sentence.start : sentence.end]
+    direct = list(a.content)
     if a.kind is not Kind.SPEECH or a.stance is not Stance.ASSERTED or not a.quoted:
-        yield from _indirect(text, clean, r, country, stated)
-        return
-    for span in _joined(clean, a):
+        own = tuple(s for s in a.content if s.start < sentence.end)
+        direct = [s for s in a.content if s.start >= sentence.end]
+        yield from _indirect(text, clean, _with_content(r, own), stated, cast)
+    for span in _joined(clean, direct):
         words = clean[span.start : span.end]
         for start, end in pieces(words):
             part = words[start:end]
             made = tidy(unquoted(_without_attribution(clean, part, span.start + start, a)))
             if len(made.split()) >= 2:
-                yield _draft(
-                    text, made, Span(span.start + start, span.start + end), r.speaker, stated, a.stance, r.relayed_by
-                )
-    del name
+                at = Span(span.start + start, span.start + end)
+                yield _draft(text, made, at, r.speaker, stated, a.stance, r.relayed_by)
 
 
-def _indirect(text: str, clean: str, r: _Resolved, country: str, stated: str) -> Iterator[StatementDraft]:
+def _with_content(r: _Resolved, content: tuple[Span, ...]) -> _Resolved:
+    """The same attribution with other content."""
+    return _Resolved(replace(r.a, content=content), r.speaker, r.entity, r.relayed_by)
+
+
+def _indirect(text: str, clean: str, r: _Resolved, stated: str, cast: Cast) -> Iterator[StatementDraft]:
     a = r.a
+    if not a.content:
+        return
     span = span_of(a.content)
     words = " ".join(clean[s.start : s.end].strip(" ,") for s in a.content)
     if a.kind is Kind.DIRECTIVE and a.hearer is not None:
@@ -218,15 +224,26 @@ def _indirect(text: str, clean: str, r: _Resolved, country: str, stated: str) ->
     elif a.kind is Kind.OBJECT:
         made = standing(words)
     else:
-        made = reported(words, r.speaker.name, country)
+        made = reported(
+            words,
+            r.speaker.name,
+            r.entity.country if r.entity else "",
+            own_subject=_own_subject(words, r.entity) and cast.alone(r.entity, a.sentence, span.start),
+        )
     if made:
         yield _draft(text, made, span, r.speaker, stated if needs_context(made) else "", a.stance, r.relayed_by)
 
 
-def _joined(clean: str, a: Attribution) -> list[Span]:
+def _own_subject(words: str, entity: Entity | None) -> bool:
+    """Can the clause's opening pronoun be the speaker's own, by gender?"""
+    first = words.lower().removeprefix("that ").split(" ", 1)[0].split("’")[0].split("'")[0]
+    return entity is not None and entity.gender in ("", {"he": "m", "she": "f"}.get(first, entity.gender))
+
+
+def _joined(clean: str, content: list[Span]) -> list[Span]:
     """Content stretches; '"A," he said, "b."' is one sentence cut in two by its attribution, and is joined again."""
     spans: list[Span] = []
-    for s in a.content:
+    for s in content:
         head = clean[s.start : s.end].lstrip("“\"'‘ ")[:1]
         if (
             spans

@@ -63,8 +63,9 @@ n    announce question address rip assail bash castigate chide chastise rebuke s
 n    favor favour promise predict pledge like love hate prefer recommend suggest explain acknowledge portray depict
 n    characterize characterise label brand admire respect fear echo outline detail highlight reveal note voice
 n    protest resist lament disavow renounce repudiate advocate champion urge trumpet hammer pan skewer lambaste
-n    lambast excoriate deplore bemoan approve disapprove see/saw/seen consider regard view compare liken expect seek/sought
-n    offer dispute challenge concede admit confirm claim report cheer doubt trust need enjoy consult vow know/knew/known
+n    lambast excoriate deplore bemoan approve disapprove see/saw/seen consider regard view compare liken expect
+n    seek/sought offer dispute challenge concede admit confirm claim report cheer
+n    doubt trust need enjoy consult vow know/knew/known
 """
 
 # Verbs that speak against their complement.
@@ -76,7 +77,8 @@ cn   dispute refute rebut reject dismiss disavow repudiate
 # verb + word, the word directly after it
 _PHRASAL = """
 i    call:on call:upon appeal:to
-n    call:for refer:to point:to talk:about speak/spoke/spoken:about complain:about object:to respond:to speak/spoke/spoken:of
+n    call:for refer:to point:to talk:about speak/spoke/spoken:about complain:about object:to respond:to
+n    speak/spoke/spoken:of
 n    fire:at lash:out focus:on push:for allude:to hit/hit:back react:to argue:for argue:against warn:of warn:about
 n    ask:about worry:about dream:of think/thought:of vote:for side:with boast:of boast:about joke:about hope:for
 n    know/knew/known:about hear/heard:about
@@ -243,11 +245,13 @@ RARE: dict[str, frozenset[str]] = {
     "commitment": word_set("choose decide expect fail try attempt commit"),
     "directive": word_set("allow expect need pressure"),
     "object-passive": word_set(
-        "ask call challenge charge consider declare deny determine find focus mean need reveal show trust view worry write"
+        "ask call challenge charge consider declare deny determine find focus mean need reveal show trust view worry "
+        "write"
     ),
 }
 
 RARE_BARE = word_set(
-    "add answer advise chime decide declare feel maintain post reason remark respond see state testify tweet understand write know"
+    "add answer advise chime decide declare feel know maintain post reason remark respond see state testify tweet "
+    "understand write"
 )
 """The same for a bare clause, without "that" or a quotation."""

@@ -1,4 +1,4 @@
-"""What the narrator states: sentences without attribution, and the facts that an attributing sentence holds beside it."""
+"""What the narrator states: sentences without attribution, and facts that an attributing sentence holds beside it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _SUBORDINATE = re.compile(
 )
 _LEADING = re.compile(r"[\s“\"'‘(—–-]*")
 _OPEN_REFERENCE = re.compile(
-    r"(?:\W*)(?:He|She|It|They|This|That|These|Those|Both|His|Her|Their|Its|Such|We|I|You|The two|The latter|The former)\b"
+    r"(?:\W*)(?:He|She|It|They|This|That|These|Those|Both|His|Her|Their|Its|Such|We|I|You|The (?:two|latter|former))\b"
 )
-_FIRST_PERSON = re.compile(r"\b(?:I|we|We|my|our|us|me|you|You|he|she|they|it|his|her|their|this|that)\b")
 _SUBJECT_PRONOUN = re.compile(r"(?P<who>He|She)(?= [a-z])")
 
 
@@ -64,7 +63,7 @@ def _stated(words: str) -> bool:
 def _opening(
     clean: str, sentence: Sentence, attributions: list[Attribution], speakers: list[str]
 ) -> Iterator[tuple[str, Span]]:
-    """'During their talk, which was their first since A fell, S said …' -> 'Their talk was their first since A fell.'"""
+    """'During their talk, which was their first since A, S said …' -> 'Their talk was their first since A.'"""
     edges = [s.start for a in attributions for s in (a.cue, *a.content, *([a.source] if a.source else []))]
     end = min(edges)
     part = clean[sentence.start : end].rstrip()
@@ -107,9 +106,7 @@ def _appositions(clean: str, attributions: list[Attribution], speakers: list[str
         head, comma, rest = source.partition(", ")
         if not comma or not rest or not head[:1].isupper():
             continue
-        start = a.source.start + len(head) + 2
         span = Span(a.source.start, a.source.start + len(source))
-        del start
         if rest.startswith(("a ", "an ", "the ")) and len(rest.split()) >= 3:
             yield tidy(f"{name} is {rest}"), span
         elif rest.startswith("who ") and clause_like(rest[4:]):

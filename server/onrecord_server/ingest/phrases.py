@@ -169,7 +169,7 @@ def _trim_left(t: list[Token], start: int, end: int) -> int:
 def subject_right(t: list[Token], start: int, *, closed: bool = False) -> tuple[int, int] | None:
     """The noun phrase that begins at `start`, with its apposition: the subject of an inverted reporting verb.
 
-    closed: an apposition counts only when a comma closes it: 'According to Roe, the mayor, C', not '… Roe, the plan works'.
+    closed: an apposition counts only when a comma closes it: 'According to Roe, the mayor, C', not '… Roe, the C'.
     """
     limit = min(len(t), start + _LONGEST)
     k = core_right(t, start)

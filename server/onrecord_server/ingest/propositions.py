@@ -58,7 +58,8 @@ _POSITION = re.compile(
 _NEED = re.compile(r"(?:the )?need (?P<rest>to \w.*)\Z", re.DOTALL)
 _IMPORTANCE = re.compile(r"the importance of (?P<rest>\w.*)\Z", re.DOTALL)
 _OPENING_DENIAL = re.compile(
-    r"(?:the |any |an? )?(?:claims?|allegations?|accusations?|reports?|suggestions?|charges?|notion|idea|rumou?rs?|assertions?)"
+    r"(?:the |any |an? )?(?:claims?|allegations?|accusations?|reports?|suggestions?|charges?|notion|idea|rumou?rs?|"
+    r"assertions?)"
     r" that (?P<rest>.+)\Z",
     re.DOTALL,
 )
@@ -71,6 +72,11 @@ _SPACE = re.compile(r"\s+")
 _HE = re.compile(r"(?:he|she)\b(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
 _IT = re.compile(r"(?:it|they)\b(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
 _COUNTRY = re.compile(r"\b(?:his|her|their|its) (?:own )?country(?P<own>['’]s)?\b", re.IGNORECASE)
+_BROKEN = re.compile(
+    r"(?:is|are|was|were|has|have|had|will|would|could|should|can|may|might|does|did|do|how|why|where|who|which|to|in|of|about)\b",
+    re.IGNORECASE,
+)
+_ENDED = re.compile(r"[.!?…][\"”'’)]*\Z")
 _SENTENCE_GAP = re.compile(r"(?<=[.!?])(?:[\"”’']|'')?\s+(?=[\"“‘']?[A-Z])")
 
 
@@ -82,7 +88,7 @@ def tidy(words: str) -> str:
         return ""
     if text[0].islower() and text[:2] not in ("iP",):
         text = text[0].upper() + text[1:]
-    return text if text[-1] in ".!?…" else text + "."
+    return text if _ENDED.search(text) else text + "."
 
 
 def unquoted(words: str) -> str:
@@ -128,8 +134,11 @@ def _verbish(token: Token, k: int) -> bool:
     )
 
 
-def reported(words: str, speaker: str, country: str = "") -> str:
-    """An indirect clause as the speaker's own proposition: "his country pursues X" -> "Russia pursues X."."""
+def reported(words: str, speaker: str, country: str = "", *, own_subject: bool = True) -> str:
+    """An indirect clause as the speaker's own proposition: "his country pursues X" -> "Russia pursues X.".
+
+    own_subject: an opening "he" or "she" means the speaker.
+    """
     text = without_that(unquoted(words).strip())
     if country:
         text = _COUNTRY.sub(lambda m: country + (m["own"] or ""), text)
@@ -137,7 +146,7 @@ def reported(words: str, speaker: str, country: str = "") -> str:
         own = speaker + ("’" if speaker.endswith("s") else "’s")
         text = _COUNTRY.sub(lambda m: f"{own} country{m['own'] or ''}", text)
     match = _HE.match(text) or (_IT.match(text) if speaker and country_named(speaker) else None)
-    if match and speaker:
+    if match and speaker and own_subject:
         text = speaker + _agreeing(match["rest"])
     return tidy(text)
 
@@ -214,7 +223,11 @@ def on_record(a: Attribution, text: str) -> bool:
     if a.kind is Kind.SPEECH:
         if a.lemma not in ASSERTING:
             return False
-        return a.quoted or "said" in a.lemma or _clause(words, strict=a.lemma in _ALSO_PLAIN)
+        if a.quoted:
+            return True
+        if _BROKEN.match(without_that(words)):
+            return False  # "a report that the mayor said was wrong": the subject stands elsewhere
+        return _clause(words, strict=a.lemma in _ALSO_PLAIN)
     if a.kind is Kind.QUESTION:
         return bool(asked(words))
     if a.kind is Kind.DIRECTIVE:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from onrecord_server.domain.types import Span
 from onrecord_server.ingest.attributions import Attribution, Kind
+from onrecord_server.ingest.propositions import ASSERTING
 from onrecord_server.ingest.reader import read_sentence
 from onrecord_server.ingest.text import Sentence, readable, sentences
 
@@ -37,7 +38,9 @@ def read_all(parts: list[Sentence]) -> list[Attribution]:
             continue
         found.extend(made)
         speech = [k for k in range(len(found) - len(made), len(found)) if found[k].kind is Kind.SPEECH]
-        open_quote = speech[-1] if speech else None
+        quoted = [k for k in speech if found[k].quoted]
+        spoken = [k for k in speech if found[k].lemma in ASSERTING]
+        open_quote = next((some[-1] for some in (quoted, spoken) if some), None)
     return found
 
 
