@@ -80,6 +80,16 @@ async def test_buf_curl_reads_health(serve: Any) -> None:
     assert json.loads(answer) == {"status": "NOT_SERVING"}
 
 
+async def test_buf_curl_checks_a_claim(wire: Any) -> None:
+    created = '{"statement": {"text": "Freedonia respects the treaty.", "speaker": {"name": "Anna Keller"}}}'
+    await buf_curl(wire, "-d", created, f"http://{wire.address}/onrecord.v1.StatementService/CreateStatement")
+    claim = '{"claim": {"text": "Freedonia does not respect the treaty."}}'
+    answer = await buf_curl(wire, "-d", claim, f"http://{wire.address}/onrecord.v1.CheckService/CheckClaim")
+    result = json.loads(answer)["result"]
+    assert result["verdict"] == "VERDICT_CONTRADICTED"
+    assert result["contradictingSpeakers"] == ["Anna Keller"]
+
+
 async def buf_curl(wire: Any, *arguments: str) -> str:
     """What the foreign client `buf curl` prints."""
     buf = Path(sys.executable).parent / "buf"

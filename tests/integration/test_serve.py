@@ -262,6 +262,12 @@ async def test_store_from_a_newer_version(tmp_path: Path, start: Start) -> None:
     assert str(path) in await fails("--store", str(path))
 
 
+async def test_store_that_another_server_writes_to(tmp_path: Path, start: Start) -> None:
+    await start()
+    line = await fails("--store", str(tmp_path / "record.db"))
+    assert "record.db: another process writes to this record" in line
+
+
 async def test_store_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "record.db" in await fails("--store", str(tmp_path / "file" / "record.db"))

@@ -22,7 +22,14 @@ from typing import Any
 import numpy as np
 
 from onrecord_server.checking.batching import Job, JobQueue, due_time
-from onrecord_server.domain.errors import DeadlineTooShort, ModelError, ModelUnusable, OnrecordError, Overloaded, ShuttingDown
+from onrecord_server.domain.errors import (
+    DeadlineTooShort,
+    ModelError,
+    ModelUnusable,
+    OnrecordError,
+    Overloaded,
+    ShuttingDown,
+)
 from onrecord_server.domain.types import NliScores, PairScore
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer, TextEncoder
 

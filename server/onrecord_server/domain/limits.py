@@ -1,4 +1,4 @@
-"""Every limit in one place: name, value, unit, the reason code of what exceeds it, and why. docs/limits.md lists them."""
+"""Every limit in one place: name, value, unit, the reason code of what exceeds it, and why. docs/limits.md has them."""
 
 from __future__ import annotations
 
