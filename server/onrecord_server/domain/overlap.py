@@ -10,8 +10,10 @@ import re
 _WORD = re.compile(r"\w+")
 # Words that any two English sentences share.
 _STOP = frozenset(
-    "a an the in on of at by for to from with as and or is was were are be been it its this that his her he she they "
-    "their which who whose has have had do does did not no than before after".split()
+    """
+    a an the in on of at by for to from with as and or is was were are be been it its this that his her he she they
+    their which who whose has have had do does did not no than before after
+    """.split()  # noqa: SIM905 -- a list of fifty quoted words is harder to read
 )
 # A word stands for all that begin as it does ("contradicts", "contradiction"): a stem that needs no table.
 _STEM = 5
