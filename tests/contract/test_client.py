@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import grpc
 import pytest
@@ -372,6 +373,21 @@ class TestRequests:
     def test_a_claim_of_the_wrong_type(self, client: onrecord.Client, claim: object) -> None:
         with pytest.raises(errors.InvalidArgument, match=r"claim\.text: needs a str"):
             client.check(claim)  # type: ignore[arg-type]
+
+    def test_a_statement_with_fields_of_the_wrong_type(self, client: onrecord.Client) -> None:
+        wrong: dict[str, Any] = {"speaker": "Putin", "source": "Daily", "stance": "MAYBE", "labels": "one"}
+        wrong |= {"stated_time": "2021", "context": None}
+        with pytest.raises(errors.InvalidArgument) as caught:
+            client.add_statement(onrecord.Statement("t", **wrong))
+        assert {violation.field for violation in caught.value.violations} == {f"statement.{key}" for key in wrong}
+
+    @pytest.mark.parametrize("value", [float("inf"), True, "0.5", 10**400])
+    def test_options_of_the_wrong_type(self, client: onrecord.Client, script: Script, value: Any) -> None:
+        script.replies = [answer()]
+        options = onrecord.CheckOptions(support_threshold=value, max_evidence=2**31)
+        with pytest.raises(errors.InvalidArgument, match=r"max_evidence|support_threshold"):
+            client.check("x", options=options)
+        assert script.requests == []
 
     def test_a_message_too_large_for_any_server(self, client: onrecord.Client) -> None:
         with pytest.raises(errors.InvalidArgument) as caught:
