@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from onrecord import _answer, _request
-from onrecord._places import at
+from onrecord._places import at, too_large
 from onrecord._request import Fields
 from onrecord._split import Indexed, chunks
 from onrecord._transport import MESSAGE_BUDGET, Transport
@@ -71,7 +71,7 @@ class Importer:
         try:
             answer = self._transport.call(self._transport.record.ImportStatements, iter([request]), self._timeout)
         except InvalidArgument as error:
-            if len(chunk) > 1:
+            if not too_large(error):
                 raise
             self._fail(chunk[0].index, error)  # one statement too large for any message
             return

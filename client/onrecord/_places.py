@@ -26,3 +26,8 @@ def renamed(error: Error, change: Callable[[str], str]) -> Error:
 def at(error: Error, index: int) -> Error:
     """The error of one item of a message, its fields at the item's position among everything given."""
     return renamed(error, lambda text: _ITEM.sub(rf"\1s[{index}].", text))
+
+
+def too_large(error: InvalidArgument) -> bool:
+    """Whether the message was, as can only happen to one that holds a single huge item; the next may be fine."""
+    return "MESSAGE_TOO_LARGE" in {error.reason, *(violation.reason for violation in error.violations)}

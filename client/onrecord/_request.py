@@ -135,8 +135,30 @@ def pair(fields: Fields, value: tuple[str, str], prefix: str) -> check_service_p
     )
 
 
+def speaker(fields: Fields, value: Speaker, prefix: str) -> statement_pb2.Speaker:
+    """Somebody statements are attributed to."""
+    if not isinstance(value, Speaker):
+        fields.bad(prefix, f"needs a Speaker, not {type(value).__name__}")
+        return statement_pb2.Speaker()
+    return statement_pb2.Speaker(
+        name=fields.text(f"{prefix}.name", value.name), aliases=fields.texts(f"{prefix}.aliases", value.aliases)
+    )
+
+
+def stance(fields: Fields, value: Stance, field: str) -> statement_pb2.Stance.ValueType:
+    """A stance, or its name."""
+    try:
+        return statement_pb2.Stance.Value(f"STANCE_{Stance(value).value}")
+    except ValueError:
+        fields.bad(field, f"needs a Stance, not {value!r}")
+        return statement_pb2.STANCE_UNSPECIFIED
+
+
 def source(fields: Fields, value: Source, prefix: str = "source") -> statement_pb2.Source:
     """Where something was published."""
+    if not isinstance(value, Source):
+        fields.bad(prefix, f"needs a Source, not {type(value).__name__}")
+        return statement_pb2.Source()
     return statement_pb2.Source(
         uri=fields.text(f"{prefix}.uri", value.uri),
         title=fields.text(f"{prefix}.title", value.title),
@@ -147,17 +169,13 @@ def source(fields: Fields, value: Source, prefix: str = "source") -> statement_p
 
 def statement(fields: Fields, value: Statement, prefix: str = "statement") -> statement_pb2.Statement:
     """A statement to put on the record; what only the server sets is left out."""
-    speaker = statement_pb2.Speaker(
-        name=fields.text(f"{prefix}.speaker.name", value.speaker.name),
-        aliases=fields.texts(f"{prefix}.speaker.aliases", value.speaker.aliases),
-    )
     return statement_pb2.Statement(
         name=fields.text(f"{prefix}.name", value.name),
         text=fields.text(f"{prefix}.text", value.text),
         context=fields.text(f"{prefix}.context", value.context),
-        speaker=speaker,
+        speaker=speaker(fields, value.speaker, f"{prefix}.speaker"),
         relayed_by=fields.text(f"{prefix}.relayed_by", value.relayed_by),
-        stance=statement_pb2.Stance.Value(f"STANCE_{Stance(value.stance).value}"),
+        stance=stance(fields, value.stance, f"{prefix}.stance"),
         source=source(fields, value.source, f"{prefix}.source"),
         stated_time=fields.time(f"{prefix}.stated_time", value.stated_time),
         valid_from=fields.time(f"{prefix}.valid_from", value.valid_from),

@@ -124,6 +124,8 @@ class ChannelTransport:
         except grpc.RpcError as error:
             failure = from_rpc_error(error, target=self.target, timeout=timeout)
         except ValueError:  # gRPC's word for a channel that another thread closed meanwhile
+            if not self._closed:
+                raise
             failure = ClientClosed(_CLOSED)
         raise failure
 
@@ -172,6 +174,7 @@ class ChannelTransport:
 
 def _checked_token(token: str) -> str:
     # header values travel as printable ASCII
-    if not token.isascii() or not token.isprintable():
+    token = token.strip()
+    if not token or not token.isascii() or not token.isprintable():
         raise InvalidArgument.of([FieldViolation("token", "needs printable ASCII", "INVALID_TOKEN")])
-    return token.strip()
+    return token

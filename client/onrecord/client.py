@@ -8,16 +8,15 @@ from types import TracebackType
 from typing import Self
 
 from onrecord import _answer, _request, types
+from onrecord._batching import BATCH_ITEMS, Batch
 from onrecord._importing import Importer
-from onrecord._places import at
 from onrecord._request import Fields
-from onrecord._split import Indexed, chunks
+from onrecord._split import chunks
 from onrecord._transport import MESSAGE_BUDGET, ChannelTransport, Transport
-from onrecord.errors import InvalidArgument, OnrecordError
+from onrecord.errors import OnrecordError
 from onrecord.types import DEFAULT_COLLECTION, CheckOptions, Claim, Source, Speaker, Statement
 from onrecord.v1 import check_service_pb2, server_info_service_pb2, statement_service_pb2
 
-BATCH_ITEMS = 256
 DEFAULT_TARGET = "127.0.0.1:50051"
 
 
@@ -130,48 +129,10 @@ class Client:
         When a message fails as a whole, its error is raised if nothing was checked yet; otherwise it stands in the
         place of each claim that was left unchecked, and no further message is sent.
         """
-        shared = Fields()
-        parent = _request.parent(shared, collection)
-        wire_options = _request.options(shared, options)
-        shared.check()
-        outcomes: dict[int, types.CheckResult | OnrecordError] = {}
-        good: list[Indexed[check_service_pb2.Claim]] = []
-        total = 0
-        for index, claim in enumerate(claims):
-            total += 1
-            fields = Fields()
-            message = _request.claim(fields, claim, prefix=f"claims[{index}]")
-            if fields.violations:
-                outcomes[index] = InvalidArgument.of(fields.violations)
-            else:
-                good.append(Indexed(index, message))
-        checked = False
-        failure: OnrecordError | None = None
-        for chunk in chunks(good, most=BATCH_ITEMS, budget=MESSAGE_BUDGET):
-            request = check_service_pb2.BatchCheckClaimsRequest(
-                parent=parent, claims=[item.message for item in chunk], options=wire_options
-            )
-            if failure is None:
-                try:
-                    answer = self._transport.call(
-                        self._transport.checks.BatchCheckClaims, request, _limit(timeout, self._batch_timeout)
-                    )
-                except InvalidArgument as error:
-                    if len(chunk) > 1:  # the request as a whole: the collection, the options
-                        raise
-                    outcomes[chunk[0].index] = error
-                    continue
-                except OnrecordError as error:
-                    if not checked:
-                        raise
-                    failure = error
-            if failure is not None:
-                outcomes.update({item.index: failure for item in chunk})
-                continue
-            checked = True
-            for item, outcome in zip(chunk, _answer.batch(answer, len(chunk)), strict=True):
-                outcomes[item.index] = at(outcome, item.index) if isinstance(outcome, OnrecordError) else outcome
-        return [outcomes[index] for index in range(total)]
+        fields = Fields()
+        parent, wire_options = _request.parent(fields, collection), _request.options(fields, options)
+        fields.check()
+        return Batch(self._transport, parent, wire_options, _limit(timeout, self._batch_timeout)).run(claims)
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None) -> list[types.PairScore]:
         """What the NLI model alone says of (premise, hypothesis) pairs, in their order. All or an error."""

@@ -26,7 +26,7 @@ PATHS = [
     for spec in map(importlib.util.find_spec, ("onrecord", "onrecord_server", "onrecord_models"))
     if spec is not None and spec.origin is not None
 ]
-COMMAND = [sys.executable, "-c", "from onrecord.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "onrecord"]
 FAKE = ("--model", "fake", "--encoder", "fake")
 
 

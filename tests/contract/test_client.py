@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import grpc
 import pytest
@@ -308,6 +309,22 @@ class TestReadiness:
 
 
 class TestRequests:
+    def test_threads_share_a_client(self, client: onrecord.Client, script: Script) -> None:
+        script.replies = [answer()] * 40
+        with futures.ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(client.check, ["x"] * 40))
+        assert all(result.verdict is onrecord.Verdict.SUPPORTED for result in results)
+
+    @pytest.mark.parametrize("token", [" ", "caf\u00e9", "a\nb"])
+    def test_a_token_that_no_header_can_carry(self, token: str) -> None:
+        with pytest.raises(errors.InvalidArgument, match="token: needs printable ASCII"):
+            onrecord.Client(token=token)
+
+    @pytest.mark.parametrize("target", ["", " ", "a\nb"])
+    def test_an_address_that_is_none(self, target: str) -> None:
+        with pytest.raises(errors.InvalidArgument, match="target: needs an address"):
+            onrecord.Client(target)
+
     def test_a_token_is_sent_with_every_call(self, target: str, script: Script) -> None:
         script.replies = [answer()]
         with onrecord.Client(target, token="secret") as client:
@@ -357,6 +374,21 @@ class TestRequests:
         with pytest.raises(errors.InvalidArgument, match=r"claim\.text: needs a str"):
             client.check(claim)  # type: ignore[arg-type]
 
+    def test_a_statement_with_fields_of_the_wrong_type(self, client: onrecord.Client) -> None:
+        wrong: dict[str, Any] = {"speaker": "Putin", "source": "Daily", "stance": "MAYBE", "labels": "one"}
+        wrong |= {"stated_time": "2021", "context": None}
+        with pytest.raises(errors.InvalidArgument) as caught:
+            client.add_statement(onrecord.Statement("t", **wrong))
+        assert {violation.field for violation in caught.value.violations} == {f"statement.{key}" for key in wrong}
+
+    @pytest.mark.parametrize("value", [float("inf"), True, "0.5", 10**400])
+    def test_options_of_the_wrong_type(self, client: onrecord.Client, script: Script, value: Any) -> None:
+        script.replies = [answer()]
+        options = onrecord.CheckOptions(support_threshold=value, max_evidence=2**31)
+        with pytest.raises(errors.InvalidArgument, match=r"max_evidence|support_threshold"):
+            client.check("x", options=options)
+        assert script.requests == []
+
     def test_a_message_too_large_for_any_server(self, client: onrecord.Client) -> None:
         with pytest.raises(errors.InvalidArgument) as caught:
             client.check("x" * 9_000_000)
@@ -395,6 +427,31 @@ class TestBatch:
         client.check_batch(["x" * 1_000_000] * 9)
         assert [len(request.claims) for request in script.requests] == [3, 3, 3]
         assert all(request.ByteSize() < 4 * 1024 * 1024 for request in script.requests)
+
+    def test_a_claim_that_no_message_can_hold_fails_alone(self, client: onrecord.Client, script: Script) -> None:
+        script.replies = [self.echo(script)] * 2
+        first, huge, last = client.check_batch(["a", "x" * 9_000_000, "b"])
+        assert isinstance(huge, errors.InvalidArgument)
+        assert isinstance(first, onrecord.CheckResult)
+        assert isinstance(last, onrecord.CheckResult)
+
+    def test_a_field_is_named_by_its_place_among_all(self, client: onrecord.Client, script: Script) -> None:
+        bad = error_details_pb2.BadRequest()
+        bad.field_violations.add(field="claims[3].text", description="is empty", reason="REQUIRED")
+        error = status(code_pb2.INVALID_ARGUMENT, "claims[3].text: is empty", info("INVALID_FIELDS"), bad)
+        items = [check_pb.BatchCheckItem(result=supported())] * 3 + [check_pb.BatchCheckItem(error=error)]
+        script.replies = [self.echo(script), check_pb.BatchCheckClaimsResponse(items=items)]
+        outcome = client.check_batch(["x"] * 260)[259]
+        assert isinstance(outcome, errors.InvalidArgument)
+        assert str(outcome) == "claims[259].text: is empty"
+        assert outcome.violations[0].field == "claims[259].text"
+
+    def test_wrong_options_are_raised_not_repeated_for_each_claim(
+        self, client: onrecord.Client, script: Script
+    ) -> None:
+        script.replies = [fail(status(code_pb2.INVALID_ARGUMENT, "options.max_evidence: too many"))]
+        with pytest.raises(errors.InvalidArgument, match=r"options\.max_evidence"):
+            client.check_batch(["a"])
 
     def test_an_item_error_is_the_exception_of_its_status(self, client: onrecord.Client, script: Script) -> None:
         error = status(code_pb2.INVALID_ARGUMENT, "too long", info("INVALID_FIELDS"))
