@@ -1,7 +1,7 @@
 """Measures attribution on annotated news: `python tests/bench/attribution_eval.py DATA.jsonl.gz [--misses N]`.
 
-DATA: one JSON object a line, `{"id", "text", "attributions": [{"source": spans, "cue": spans, "content": spans}]}` where
-spans are `[[start, end], …]` in code points, end exclusive. A predicted content is right when at least half of its words
+DATA: one JSON object a line, `{"id", "text", "attributions": [{"source", "cue", "content"}]}`, the three being
+`[[start, end], …]` in code points, end exclusive. A predicted content is right when at least half of its words
 and half of the annotated words are shared; pairs are matched greedily, largest overlap first, one to one. Given a right
 content, the source is right when it overlaps by the same rule, or both are empty.
 """

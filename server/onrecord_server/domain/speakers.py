@@ -8,6 +8,7 @@ without a core is a description ("the Russian president") and agrees only with t
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -122,6 +123,7 @@ def name_words(name: str) -> list[str]:
     return [w for w in (_POSSESSIVE.sub("", m).strip("'’").rstrip(".") for m in _WORD.findall(name)) if w]
 
 
+@functools.lru_cache(maxsize=4096)
 def read_name(name: str) -> NameReading:
     """Take a written name apart. Apposition ("Name, the mayor") and brackets are cut off first."""
     head = re.split(r"[,(\[—–]", name, maxsplit=1)[0]

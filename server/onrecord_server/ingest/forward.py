@@ -53,7 +53,7 @@ def forward(t: list[Token], readings: list[Reading], index: int, end: int) -> No
     if "i" in frames:
         j = _next_to(t, k, end)
         if j is not None and j > k:
-            r.kind, r.hearer = Kind.DIRECTIVE, (k, j)
+            r.kind, r.hearer = Kind.DIRECTIVE, (k, j - 1 if t[j - 1].low == "not" else j)
             r.content = [(k, clip(t, readings, index, k, end))]
             return
     if "t" in frames and not starts_quote(t, k) and t[k].low != "that":

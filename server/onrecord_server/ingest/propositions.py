@@ -12,7 +12,7 @@ import re
 from onrecord_server.domain.countries import country_named
 from onrecord_server.domain.words import word_set
 from onrecord_server.ingest.attributions import Attribution, Kind
-from onrecord_server.ingest.lexicon import AUXILIARIES
+from onrecord_server.ingest.lexicon import AUXILIARIES, VERB_FORMS
 from onrecord_server.ingest.phrases import is_finite
 from onrecord_server.ingest.text import Token
 
@@ -123,7 +123,9 @@ def _clause(words: str, *, strict: bool) -> bool:
 
 
 def _verbish(token: Token, k: int) -> bool:
-    if is_finite(token):
+    if is_finite(token) or (
+        k > 0 and any(f.tense in ("past", "present") for f in VERB_FORMS.get(token.low, {}).values())
+    ):
         return True
     low = token.low
     return (

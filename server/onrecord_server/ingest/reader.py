@@ -68,6 +68,7 @@ def _speaks(token: Token) -> bool:
 
 
 def _attribution(t: list[Token], r: Reading, number: int) -> Attribution | None:
+    r.content = [part for part in r.content or () if part[1] > part[0]]
     if not r.content:
         return None
     quoting = r.quoted or any(x.kind == "q" for a, b in r.content for x in t[a : min(b, a + 2)])

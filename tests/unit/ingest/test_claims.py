@@ -1,0 +1,89 @@
+"""How claims are read."""
+
+from __future__ import annotations
+
+import pytest
+
+from onrecord_server.domain.types import ClaimAttribution, Source, Stance
+from onrecord_server.ingest import ingest_document, parse_claim
+
+SAFE = "The bridge is safe."
+CLOSED = "The bridge is closed."
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("Roe said that the bridge is safe.", ClaimAttribution(SAFE, "Roe")),
+        ("Roe said the bridge is safe", ClaimAttribution(SAFE, "Roe")),
+        ("According to Roe, the bridge is safe.", ClaimAttribution(SAFE, "Roe")),
+        ("The bridge is safe, Roe said.", ClaimAttribution(SAFE, "Roe")),
+        ("The bridge is safe, said Roe.", ClaimAttribution(SAFE, "Roe")),
+        ("The bridge is safe, according to Roe.", ClaimAttribution(SAFE, "Roe")),
+        ("“The bridge is safe,” Roe said.", ClaimAttribution(SAFE, "Roe")),
+        ("The Polish president said that the bridge is safe.", ClaimAttribution(SAFE, "The Polish president")),
+        ("China's foreign ministry said that the bridge is safe.", ClaimAttribution(SAFE, "China's foreign ministry")),
+        ("It was Roe who said that the bridge is safe.", ClaimAttribution(SAFE, "Roe", exclusive=True)),
+        ("Only Roe said that the bridge is safe.", ClaimAttribution(SAFE, "Roe", exclusive=True)),
+        (
+            "Roe, not Poe, said that the bridge is safe.",
+            ClaimAttribution(SAFE, "Roe", exclusive=True, excluded_speakers=("Poe",)),
+        ),
+        (
+            "It was not Poe but Roe who said that the bridge is safe.",
+            ClaimAttribution(SAFE, "Roe", exclusive=True, excluded_speakers=("Poe",)),
+        ),
+        (
+            "Poe did not say that the bridge is safe, Roe did.",
+            ClaimAttribution(SAFE, "Roe", exclusive=True, excluded_speakers=("Poe",)),
+        ),
+        ("Roe denied that the bridge is closed.", ClaimAttribution(CLOSED, "Roe", Stance.DENIED)),
+        ("Roe rejected the claim that the bridge is closed.", ClaimAttribution(CLOSED, "Roe", Stance.DENIED)),
+        ("Roe asked whether the bridge is closed.", ClaimAttribution(CLOSED, "Roe", Stance.QUESTIONED)),
+        ("The Arden Times reported that Roe said that the bridge is safe.", ClaimAttribution(SAFE, "Roe")),
+        ("Roe said her country is safe.", ClaimAttribution("Roe’s country is safe.", "Roe")),
+    ],
+)
+def test_an_attribution_is_taken_off(claim: str, expected: ClaimAttribution) -> None:
+    assert parse_claim(claim) == expected
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "China respects the treaty.",
+        "Roe is 68.",
+        "The book says nothing about money.",
+        "Roe and Poe held a phone call.",
+        "Paul Simon's song says that love is blind.",
+        "Roe criticised Poe.",
+        "Roe said nothing about the bridge.",
+        "Roe did not say that the bridge is safe.",
+        "He said that the bridge is safe.",
+        "Star Wars: A New Hope is a film.",
+        "Homer Poe has written best-selling memoirs.",
+        "Arden, New York, had a population of 145,170 according to the 2010 United States Census.",
+        "Finding Poe was written by Jane Roe.",
+        "Roe hopes that the bridge is safe.",
+    ],
+)
+def test_a_plain_claim_stays_whole(claim: str) -> None:
+    assert parse_claim(claim) == ClaimAttribution(claim)
+
+
+@pytest.mark.parametrize(
+    ("document", "claim"),
+    [
+        ("Jane Roe called on Arden and Bern to expand trade.", "Roe called on Arden and Bern to expand trade."),
+        ("Jane Roe urged drivers not to use the bridge.", "Roe urged drivers not to use the bridge."),
+        ("Jane Roe reiterated Arden’s position of free trade.", "Roe reiterated Arden’s position of free trade."),
+        ("Jane Roe said the bridge is safe.", "The bridge is safe, according to Roe."),
+        ("Jane Roe denied that the bridge is closed.", "Roe denied the claim that the bridge is closed."),
+        ("“The bridge is safe,” said Jane Roe.", "Roe said that the bridge is safe."),
+        ("Jane Roe asked if the bridge is closed.", "Roe asked whether the bridge is closed."),
+    ],
+)
+def test_statement_and_claim_come_out_alike(document: str, claim: str) -> None:
+    draft = next(d for d in ingest_document(document, Source(publisher="P")).drafts if d.speaker.name == "Jane Roe")
+    read = parse_claim(claim)
+    assert (read.content, read.stance, read.speaker) == (draft.text, draft.stance, "Roe")
