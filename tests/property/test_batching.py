@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from onrecord_server.checking.batching import Job, JobQueue
 
 entries = st.lists(

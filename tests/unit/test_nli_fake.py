@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from onrecord_server.domain.errors import ModelError
 from onrecord_server.nli import PairScorer, TextEncoder, load_encoder, load_scorer
 
@@ -38,9 +39,7 @@ def encoder() -> TextEncoder:
         ("", SAID, "neutral"),
     ],
 )
-def test_scorer_reads_words_negation_and_numbers(
-    scorer: PairScorer, premise: str, hypothesis: str, label: str
-) -> None:
+def test_scorer_reads_words_negation_and_numbers(scorer: PairScorer, premise: str, hypothesis: str, label: str) -> None:
     probabilities = scorer.score(scorer.encode([(premise, hypothesis)]))
     assert probabilities.shape == (1, 3)
     assert probabilities.sum() == pytest.approx(1)

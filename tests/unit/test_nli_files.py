@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.calibration import read_temperature
 from onrecord_server.nli.files import ModelFiles, find_model
@@ -84,8 +85,19 @@ def test_temperature_defaults_to_one_and_is_read(tmp_path: Path) -> None:
     assert read_temperature(tmp_path) == 1.7
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"temperature": 0}', '{"temperature": -1}', '{"temperature": "x"}',
-                                     '{"temperature": NaN}', '{"temperature": true}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"temperature": 0}',
+        '{"temperature": -1}',
+        '{"temperature": "x"}',
+        '{"temperature": NaN}',
+        '{"temperature": true}',
+    ],
+)
 def test_a_bad_calibration_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(ModelUnusable, match=r"calibration\.json"):

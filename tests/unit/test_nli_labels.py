@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.labels import label_columns
 

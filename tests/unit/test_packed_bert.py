@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
+
+from onrecord_server.domain.errors import ConfigError
 from onrecord_server.nli import EncodedPair
 from onrecord_server.nli.hf import PaddedClassifier, PaddedTrunk, length_parts
 from onrecord_server.nli.packed import PackedBert, supports
+from onrecord_server.nli.precision import plain_linear, resolve
 from onrecord_server.nli.scorer import PackedClassifier
-from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
 
 SIZES: dict[str, Any] = {
     "vocab_size": 50,
@@ -26,6 +29,14 @@ SIZES: dict[str, Any] = {
     "num_labels": 3,
 }
 TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # these models are so small that threads only wait for each other
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +77,7 @@ def test_packed_logits_are_those_of_each_pair_alone(bert: BertForSequenceClassif
 def test_packed_means_are_those_of_each_text_alone(bert: BertForSequenceClassification) -> None:
     chance = random.Random(1)
     ids = [pair(length, chance).ids for length in (9, 2, 33, 9, 1)]
-    packed = PackedBert(bert.state_dict(), bert.config.to_dict(), "bert.")
+    packed = PackedBert(bert.state_dict(), bert.config.to_dict(), "bert.", plain_linear)
     with torch.inference_mode():
         expected = torch.stack([bert.bert(torch.tensor([i])).last_hidden_state[0].mean(dim=0) for i in ids]).numpy()
         assert packed.mean_states(ids).numpy() == pytest.approx(expected, abs=TOLERANCE)
@@ -97,3 +108,23 @@ def test_parts_hold_the_budget_and_lose_nothing() -> None:
     parts = list(length_parts(lengths, 12))
     assert [i for part in parts for i in part] == list(range(len(lengths)))
     assert all(len(part) == 1 or max(lengths[i] for i in part) * len(part) <= 12 for part in parts)
+
+
+@pytest.mark.parametrize(("precision", "closeness"), [("bf16", 0.25), ("int8", 0.5)])
+def test_a_smaller_number_format_stays_near(
+    bert: BertForSequenceClassification, precision: str, closeness: float
+) -> None:
+    chance = random.Random(3)
+    batch = [pair(length, chance) for length in (9, 20, 20, 41)]
+    config = {**bert.config.to_dict(), "num_hidden_layers": 1}
+    with torch.inference_mode():
+        exact = PackedClassifier(bert.state_dict(), config).logits(batch)
+        rough = PackedClassifier(bert.state_dict(), config, precision).logits(batch)
+    assert not np.array_equal(exact, rough)
+    assert np.abs(exact - rough).max() < closeness * np.abs(exact).max()
+
+
+def test_precision_is_checked() -> None:
+    assert resolve("auto") == "fp32"
+    with pytest.raises(ConfigError, match="fp16"):
+        resolve("fp16")

@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from onrecord_server.checking.batching import Job, JobQueue, due_time
+from onrecord_server.checking.batching import JobQueue, due_time
+from onrecord_server.checking.work import (
+    TEXT,
+    PairOutcome,
+    PairOutcomes,
+    Request,
+    ScoredPairs,
+    Work,
+    new_pair,
+    new_text,
+    pair_key,
+)
 from onrecord_server.domain.errors import (
     DeadlineTooShort,
     ModelError,
@@ -33,56 +41,15 @@ from onrecord_server.domain.errors import (
 from onrecord_server.domain.types import NliScores, PairScore
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer, TextEncoder
 
+__all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "ScoredPairs"]
+
 _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
-_CODE_POINTS_PER_TOKEN = 4  # of English; only for admission, before anything is tokenised
 _FIRST_RATE = 2_000.0  # tokens a second, until the first batch has been measured
 _RETRY_AFTER = (0.1, 60.0)  # seconds, least and most
 
 _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
-
-_PAIR, _TEXT = "pair", "text"
-
-PairOutcome = PairScore | OnrecordError
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredPairs:
-    """Scores in the order of the pairs. `queue_ms`: waiting; `inference_ms`: the model on the batches with these."""
-
-    scores: list[PairScore]
-    queue_ms: float
-    inference_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class PairOutcomes:
-    """As ScoredPairs, with an error in the place of each pair that failed."""
-
-    outcomes: list[PairOutcome]
-    queue_ms: float
-    inference_ms: float
-
-
-@dataclass(eq=False, slots=True)
-class _Request:
-    """One caller's wait. `open`: jobs still to come; `batches`: seconds of each batch that held one of them."""
-
-    done: asyncio.Future[None]
-    due: float
-    open: set[_Work] = field(default_factory=set)
-    batches: dict[int, float] = field(default_factory=dict)
-
-
-@dataclass(eq=False, slots=True)
-class _Work(Job):
-    """A job with who waits for it and how it came out. `estimate`: tokens that it was admitted as."""
-
-    estimate: int = 0
-    key: bytes = b""
-    waiters: set[_Request] = field(default_factory=set)
-    outcome: Any = None
 
 
 class InferenceWorker:
@@ -109,10 +76,10 @@ class InferenceWorker:
         self._max_queue_tokens = max_queue_tokens
         self._cache_pairs = cache_pairs
         self._on_death = on_death
-        self._queue: JobQueue[_Work] = JobQueue(max_batch_tokens)
+        self._queue: JobQueue[Work] = JobQueue(max_batch_tokens)
         self._cache: OrderedDict[bytes, PairScore] = OrderedDict()
-        self._in_flight: dict[bytes, _Work] = {}
-        self._requests: set[_Request] = set()
+        self._in_flight: dict[bytes, Work] = {}
+        self._requests: set[Request] = set()
         self._backlog = 0  # estimated tokens admitted and not yet answered
         self._rate = _FIRST_RATE
         self._batches = 0
@@ -179,7 +146,7 @@ class InferenceWorker:
         """As `score`, but a pair that the model fails on yields its ModelError in its place and spoils no other."""
         self._check_running()
         began = time.perf_counter()
-        keys = [_key(pair) for pair in pairs]
+        keys = [pair_key(pair) for pair in pairs]
         found: dict[bytes, PairOutcome] = {}
         missing: dict[bytes, tuple[str, str]] = {}
         for key, pair in zip(keys, pairs, strict=True):
@@ -190,7 +157,7 @@ class InferenceWorker:
                 missing[key] = pair
         inference = 0.0
         if missing:
-            works = {key: self._in_flight.get(key) or _new_pair(key, pair) for key, pair in missing.items()}
+            works = {key: self._in_flight.get(key) or new_pair(key, pair) for key, pair in missing.items()}
             fresh = [work for key, work in works.items() if key not in self._in_flight]
             request = self._open(sum(work.estimate for work in fresh), deadline)
             for work in works.values():
@@ -214,7 +181,7 @@ class InferenceWorker:
         if not texts:
             return np.zeros((0, self.encoder.dimension), dtype=np.float32)
         limit = self.encoder.info.max_tokens
-        works = {text: _new_text(text, limit) for text in texts}
+        works = {text: new_text(text, limit) for text in texts}
         request = self._open(sum(work.estimate for work in works.values()), deadline)
         for work in works.values():
             self._join(request, work)
@@ -233,7 +200,7 @@ class InferenceWorker:
         if self._thread is None:
             raise RuntimeError("the worker has not been started")
 
-    def _open(self, tokens: int, deadline: float | None) -> _Request:
+    def _open(self, tokens: int, deadline: float | None) -> Request:
         """Admit a request of so many estimated tokens, or raise Overloaded / DeadlineTooShort."""
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -243,18 +210,18 @@ class InferenceWorker:
         if excess > 0 and self._backlog > 0 and tokens > 0:
             least, most = _RETRY_AFTER
             raise Overloaded(min(max(min(excess, self._backlog) / self._rate, least), most))
-        request = _Request(loop.create_future(), due_time(now, tokens / self._rate, deadline))
+        request = Request(loop.create_future(), due_time(now, tokens / self._rate, deadline))
         self._requests.add(request)
         self._idle.clear()
         return request
 
-    def _join(self, request: _Request, work: _Work) -> None:
+    def _join(self, request: Request, work: Work) -> None:
         if not work.waiters:
             self._backlog += work.estimate
         work.waiters.add(request)
         request.open.add(work)
 
-    async def _answer(self, request: _Request, deadline: float | None) -> None:
+    async def _answer(self, request: Request, deadline: float | None) -> None:
         """Wait for the request's jobs. However the wait ends, what nobody else waits for is dropped."""
         try:
             async with asyncio.timeout_at(deadline):
@@ -271,18 +238,18 @@ class InferenceWorker:
             if not self._requests:
                 self._idle.set()
 
-    def _forget(self, work: _Work) -> None:
+    def _forget(self, work: Work) -> None:
         self._backlog -= work.estimate
         if self._in_flight.get(work.key) is work:
             del self._in_flight[work.key]
 
-    def _start_encoding(self, works: Sequence[_Work]) -> None:
+    def _start_encoding(self, works: Sequence[Work]) -> None:
         """Tokenise in the background. Not in the caller's own task: another caller may come to wait for these pairs."""
         task = asyncio.create_task(self._encode_and_queue(works))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _encode_and_queue(self, works: Sequence[_Work]) -> None:
+    async def _encode_and_queue(self, works: Sequence[Work]) -> None:
         """Chunk by chunk; what is ready goes to the model at once."""
         loop = asyncio.get_running_loop()
         for start in range(0, len(works), _ENCODE_CHUNK):
@@ -297,7 +264,7 @@ class InferenceWorker:
                     work.item, work.tokens = item, len(item)
             self._queue.put((min(r.due for r in work.waiters), work) for work in chunk if work.waiters and work.tokens)
 
-    def _finish(self, work: _Work, outcome: object, batch: int = 0, seconds: float = 0.0) -> None:
+    def _finish(self, work: Work, outcome: object, batch: int = 0, seconds: float = 0.0) -> None:
         """A job came out; tell whoever still waits."""
         if isinstance(outcome, PairScore):
             self._remember(work.key, outcome)
@@ -318,7 +285,7 @@ class InferenceWorker:
         while len(self._cache) > self._cache_pairs:
             self._cache.popitem(last=False)
 
-    def _deliver(self, batch: Sequence[_Work], outcomes: Sequence[object], seconds: float) -> None:
+    def _deliver(self, batch: Sequence[Work], outcomes: Sequence[object], seconds: float) -> None:
         """A batch came back from the thread."""
         self._batches += 1
         rate = sum(work.estimate for work in batch) / max(seconds, 1e-6)
@@ -362,10 +329,10 @@ class InferenceWorker:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
                 loop.call_soon_threadsafe(self._die, error)
 
-    def _infer(self, batch: Sequence[_Work]) -> Sequence[object]:
+    def _infer(self, batch: Sequence[Work]) -> Sequence[object]:
         """One outcome a job. When the model fails on a batch, its inputs are tried one by one to find the culprit."""
         try:
-            if batch[0].kind == _TEXT:
+            if batch[0].kind == TEXT:
                 vectors = self.encoder.encode([job.item for job in batch])
                 return [vector for vector, _ in zip(vectors, batch, strict=True)]
             rows = self.scorer.score([job.item for job in batch])
@@ -377,26 +344,6 @@ class InferenceWorker:
                 return [self._infer([job])[0] for job in batch]
             _log.exception("the model failed on one input")
             return [_model_error(error)]
-
-
-def _key(pair: tuple[str, str]) -> bytes:
-    """A short stand-in for the texts, so that the cache's size does not depend on theirs."""
-    premise, hypothesis = (text.encode("utf-8", "surrogatepass") for text in pair)
-    return hashlib.blake2b(b"%d " % len(premise) + premise + hypothesis, digest_size=16).digest()
-
-
-def _new_pair(key: bytes, pair: tuple[str, str]) -> _Work:
-    return _Work(_PAIR, pair, 0, estimate=_estimate(*pair), key=key)  # 0 tokens: not encoded yet
-
-
-def _new_text(text: str, limit: int) -> _Work:
-    tokens = min(_estimate(text), limit)
-    return _Work(_TEXT, text, tokens, estimate=tokens)
-
-
-def _estimate(*texts: str) -> int:
-    """Tokens of the texts together, specials included, without tokenising."""
-    return sum(len(text) for text in texts) // _CODE_POINTS_PER_TOKEN + len(texts) + 1
 
 
 def _model_error(error: Exception) -> OnrecordError:

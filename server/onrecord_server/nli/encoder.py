@@ -15,6 +15,7 @@ from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.packed import PackedBert, supports
+from onrecord_server.nli.precision import plain_linear
 from onrecord_server.nli.scorer import read_tensors
 from onrecord_server.nli.tokens import read_tokenizer, window
 
@@ -75,7 +76,7 @@ def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder
     _refuse_other_pooling(files)
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
-        trunk: _Trunk = PackedBert(read_tensors(files), files.config)
+        trunk: _Trunk = PackedBert(read_tensors(files), files.config, "", plain_linear)
     else:
         from onrecord_server.nli import hf
 

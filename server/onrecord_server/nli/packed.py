@@ -35,11 +35,7 @@ def supports(config: Mapping[str, Any]) -> bool:
 
 Linear = Callable[[Tensor], Tensor]
 MakeLinear = Callable[[Tensor, Tensor], Linear]
-
-
-def plain_linear(weight: Tensor, bias: Tensor) -> Linear:
-    """x -> x W' + b, as it stands."""
-    return lambda states: functional.linear(states, weight, bias)
+"""(weight, bias) -> x W' + b; precision.py holds one for each number format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,8 @@ class _Layer:
 class PackedBert:
     """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str = "", make_linear: MakeLinear = plain_linear
+    def __init__(
+        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str, make_linear: MakeLinear
     ) -> None:
         def get(name: str) -> Tensor:
             return tensors[prefix + name].float().contiguous()
@@ -181,9 +178,11 @@ class PackedBert:
             parts.append(mixed.transpose(1, 2).reshape(group.count, -1))
         return torch.cat(parts)
 
-    def _split(self, qkv: Tensor, group: _Group) -> tuple[Tensor, ...]:
+    def _split(self, qkv: Tensor, group: _Group) -> tuple[Tensor, Tensor, Tensor]:
         """(count * width, 3 * model width) -> queries, keys, values of shape (count, heads, width, head width)."""
-        return qkv.view(group.count, group.width, 3, self._heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        parts: Tensor = qkv.view(group.count, group.width, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        queries, keys, values = parts
+        return queries, keys, values
 
     def _normalise(self, states: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
         return functional.layer_norm(states, states.shape[1:], *norm, self._eps)

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from onrecord_server.domain.errors import ModelError, ModelUnusable
+from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.calibration import read_temperature, softmax
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.packed import PackedBert, supports
+from onrecord_server.nli.precision import linear_for, resolve
 from onrecord_server.nli.tokens import PairTokenizer, read_tokenizer, window
 
 _CANARIES = (
@@ -34,8 +35,8 @@ class _Classifier(Protocol):
 class PackedClassifier:
     """A BERT sequence classifier on packed.py."""
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:
-        self._trunk = PackedBert(tensors, config, "bert.")
+    def __init__(self, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any], precision: str = "fp32") -> None:
+        self._trunk = PackedBert(tensors, config, "bert.", linear_for(precision))
         self._pooler = tensors["bert.pooler.dense.weight"].float(), tensors["bert.pooler.dense.bias"].float()
         self._head = tensors["classifier.weight"].float(), tensors["classifier.bias"].float()
 
@@ -91,22 +92,34 @@ def load_classifier(model: str, *, revision: str | None, precision: str, threads
     """See onrecord_server.nli.load_scorer."""
     files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
     columns = label_columns(_id2label(files))
+    precision = resolve(precision)
     prepare_torch(threads)
-    if supports(files.config) and files.architecture == "BertForSequenceClassification" and precision != "bf16":
+    if supports(files.config) and files.architecture == "BertForSequenceClassification":
         tokenizer = PairTokenizer(read_tokenizer(files.folder), window(files.config))
-        classifier: _Classifier = PackedClassifier(read_tensors(files), files.config)
+        classifier: _Classifier = _packed(files, precision)
     else:
+        if precision == "int8":
+            raise ConfigError(f"{files.model_id}: int8 is for BERT classifiers; choose fp32 or bf16 for this one")
         from onrecord_server.nli import hf
 
         rust, declared = hf.load_tokenizer(files)
         tokenizer = PairTokenizer(rust, window(files.config, declared))
         loaded = hf.load(files, "AutoModelForSequenceClassification")
+        if precision == "bf16":
+            loaded = loaded.bfloat16()
         pad_id = int(files.config.get("pad_token_id") or 0)
         classifier = hf.PaddedClassifier(loaded, pad_id=pad_id, segments=tokenizer.uses_segments())
-    info = ModelInfo(files.model_id, files.revision, LABELS, "fp32", tokenizer.max_tokens)
+    info = ModelInfo(files.model_id, files.revision, LABELS, precision, tokenizer.max_tokens)
     scorer = ClassifierScorer(info, tokenizer, classifier, columns, read_temperature(files.folder))
     _try_canaries(scorer)
     return scorer
+
+
+def _packed(files: ModelFiles, precision: str) -> PackedClassifier:
+    try:
+        return PackedClassifier(read_tensors(files), files.config, precision)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise ModelUnusable(f"{files.model_id}: the weights do not fit config.json ({error})") from error
 
 
 def prepare_torch(threads: int | None) -> None:

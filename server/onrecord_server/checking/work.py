@@ -1,0 +1,78 @@
+"""What one caller waits for, and what the model has to do for it. Plain records; worker.py moves them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from onrecord_server.checking.batching import Job
+from onrecord_server.domain.errors import OnrecordError
+from onrecord_server.domain.types import PairScore
+
+PAIR, TEXT = "pair", "text"
+
+_CODE_POINTS_PER_TOKEN = 4  # of English; only for admission, before anything is tokenised
+
+PairOutcome = PairScore | OnrecordError
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPairs:
+    """Scores in the order of the pairs. `queue_ms`: waiting; `inference_ms`: the model on the batches with these."""
+
+    scores: list[PairScore]
+    queue_ms: float
+    inference_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairOutcomes:
+    """As ScoredPairs, with an error in the place of each pair that failed."""
+
+    outcomes: list[PairOutcome]
+    queue_ms: float
+    inference_ms: float
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One caller's wait. `open`: jobs still to come; `batches`: seconds of each batch that held one of them."""
+
+    done: asyncio.Future[None]
+    due: float
+    open: set[Work] = field(default_factory=set)
+    batches: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Work(Job):
+    """A job with who waits for it and how it came out. `estimate`: tokens that it was admitted as."""
+
+    estimate: int = 0
+    key: bytes = b""
+    waiters: set[Request] = field(default_factory=set)
+    outcome: Any = None
+
+
+def pair_key(pair: tuple[str, str]) -> bytes:
+    """A short stand-in for the texts, so that the cache's size does not depend on theirs."""
+    premise, hypothesis = (text.encode("utf-8", "surrogatepass") for text in pair)
+    return hashlib.blake2b(b"%d " % len(premise) + premise + hypothesis, digest_size=16).digest()
+
+
+def new_pair(key: bytes, pair: tuple[str, str]) -> Work:
+    """A pair that is still to be tokenised: 0 tokens until it is."""
+    return Work(PAIR, pair, 0, estimate=estimate_tokens(*pair), key=key)
+
+
+def new_text(text: str, limit: int) -> Work:
+    """A text for the encoder, which tokenises it itself and reads no more than `limit` tokens."""
+    tokens = min(estimate_tokens(text), limit)
+    return Work(TEXT, text, tokens, estimate=tokens)
+
+
+def estimate_tokens(*texts: str) -> int:
+    """Tokens of the texts together, specials included, without tokenising."""
+    return sum(len(text) for text in texts) // _CODE_POINTS_PER_TOKEN + len(texts) + 1

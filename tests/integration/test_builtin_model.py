@@ -1,0 +1,127 @@
+"""The built-in weights: they load quickly, know their labels, and judge plain pairs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onrecord_models import nli_path
+from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
+from onrecord_server.nli import PairScorer, load_encoder, load_scorer
+
+pytestmark = pytest.mark.model
+
+PAIRS = [
+    ("The shop opens at nine in the morning.", "The shop opens in the morning."),
+    ("The minister was in Paris on Friday.", "The minister was not in Paris on Friday."),
+    ("The minister was in Paris on Friday.", "Cats sleep for most of the day."),
+]
+
+
+@pytest.fixture(scope="module")
+def scorer() -> PairScorer:
+    return load_scorer()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The built-in model's folder, its weights linked and its small files copied."""
+    for path in nli_path().iterdir():
+        if path.suffix == ".safetensors":
+            (tmp_path / path.name).symlink_to(path)
+        else:
+            shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def change_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_it_judges_plain_pairs(scorer: PairScorer) -> None:
+    probabilities = scorer.score(scorer.encode(PAIRS))
+    assert [scorer.info.labels[i] for i in probabilities.argmax(axis=1)] == ["entailment", "contradiction", "neutral"]
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert scorer.info.labels == ("entailment", "neutral", "contradiction")
+    assert len(scorer.info.revision) == 12
+    assert not scorer.info.fake
+    assert scorer.score([]).shape == (0, 3)
+
+
+def test_a_pair_scores_the_same_whatever_its_batch(scorer: PairScorer) -> None:
+    encoded = scorer.encode([*PAIRS, ("word " * 200, "A word."), ("", "a"), ("a", "")])
+    together = scorer.score(encoded)
+    alone = np.concatenate([scorer.score([pair]) for pair in encoded])
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_long_premise_loses_its_end_and_says_so(scorer: PairScorer) -> None:
+    (cut,) = scorer.encode([("The shop is open. " + "word " * 900, "The shop is open.")])
+    assert cut.truncated
+    assert len(cut) == scorer.info.max_tokens == 512
+    (whole,) = scorer.encode([("The shop is open.", "The shop is open.")])
+    assert not whole.truncated
+    assert cut.ids[cut.hypothesis_start :] == whole.ids[whole.hypothesis_start :]  # the hypothesis is whole
+    assert cut.ids[:6] == whole.ids[:6]
+    with pytest.raises(ModelError, match="shorten it"):
+        scorer.encode([("a", "word " * 600)])
+
+
+def test_text_that_is_no_unicode_is_a_model_error(scorer: PairScorer) -> None:
+    with pytest.raises(ModelError, match="Unicode"):
+        scorer.encode([("\ud800", "a")])
+
+
+def test_labels_in_the_wrong_places_are_caught_at_load(copy: Path) -> None:
+    change_config(copy, id2label={"0": "contradiction", "1": "neutral", "2": "entailment"})
+    with pytest.raises(ModelUnusable, match="check the labels"):
+        load_scorer(str(copy))
+
+
+def test_nameless_labels_are_refused_before_anything_is_loaded(copy: Path) -> None:
+    change_config(copy, id2label={"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"})
+    with pytest.raises(ModelUnusable, match="LABEL_0"):
+        load_scorer(str(copy))
+
+
+def test_weights_that_do_not_fit_the_config_are_refused(copy: Path) -> None:
+    change_config(copy, num_hidden_layers=13)
+    with pytest.raises(ModelUnusable, match="do not fit"):
+        load_scorer(str(copy))
+
+
+def test_damaged_weights_are_refused(copy: Path) -> None:
+    damaged = next(copy.glob("*.safetensors"))
+    damaged.unlink()
+    damaged.write_bytes(b"not weights")
+    with pytest.raises(ModelUnusable, match="cannot be read as safetensors"):
+        load_scorer(str(copy))
+
+
+def test_temperature_changes_certainty_and_no_label(copy: Path, scorer: PairScorer) -> None:
+    (copy / "calibration.json").write_text('{"temperature": 50.0}')
+    flat = load_scorer(str(copy))
+    probabilities = flat.score(flat.encode(PAIRS))
+    assert probabilities.max() < 0.5
+    assert (probabilities.argmax(axis=1) == scorer.score(scorer.encode(PAIRS)).argmax(axis=1)).all()
+
+
+def test_an_unknown_precision_is_a_configuration_error(copy: Path) -> None:
+    with pytest.raises(ConfigError, match="fp8"):
+        load_scorer(str(copy), precision="fp8")
+
+
+def test_encoder_finds_likeness() -> None:
+    encoder = load_encoder()
+    texts = ["The shop is open.", "The store is not closed.", "He plays the violin.", "", "word " * 2_000]
+    vectors = encoder.encode(texts)
+    assert vectors.shape == (5, encoder.dimension) == (5, 384)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
+    assert vectors == pytest.approx(np.concatenate([encoder.encode([text]) for text in texts]), abs=1e-5)
+    assert encoder.encode([]).shape == (0, 384)
