@@ -11,6 +11,7 @@ from onrecord_server.domain.words import word_set
 from onrecord_server.ingest.attributions import Attribution, Kind, span_of
 from onrecord_server.ingest.lexicon import DETERMINERS, PREPOSITIONS, PRONOUNS, VERB_FORMS
 from onrecord_server.ingest.propositions import (
+    RELAYED,
     asked,
     denied,
     directive,
@@ -124,6 +125,7 @@ def _attributed(plain: _Plain) -> ClaimAttribution | None:
             and inner.source is not None
             and inner.source.start >= whole.start
             and inner.cue.end <= whole.end
+            and ((inner.kind in (Kind.SPEECH, Kind.QUESTION) and inner.lemma in RELAYED) or chosen.lemma == "report")
         ):
             gap = text[whole.start : inner.source.start].strip().lower()
             if gap in ("", "that"):
