@@ -13,8 +13,8 @@ from onrecord_server.domain.types import Source
 from onrecord_server.ingest import find_attributions, ingest_document, parse_claim
 
 _VOCABULARY = """
-said that Roe Jane he She the president , . " “ ” '' : ; according to denied asked whether not and who was is told called on
-urged safe bridge — ( ) ? ! Polish his country 2021-08-29 date ’s U.S. é 𝒳
+said that Roe Jane he She the president , . " “ ” '' : ; according to denied asked whether not and who was is told called
+on urged safe bridge — ( ) ? ! Polish his country 2021-08-29 date ’s U.S. é 𝒳
 """
 _WORDS = st.sampled_from([*_VOCABULARY.split(), "\n\n", "\ud800", "\x00"])
 _PROSE = st.lists(_WORDS, max_size=60).map(" ".join)

@@ -230,6 +230,8 @@ def _indirect(text: str, clean: str, r: _Resolved, stated: str, cast: Cast) -> I
             r.entity.country if r.entity else "",
             own_subject=_own_subject(words, r.entity) and cast.alone(r.entity, a.sentence, span.start),
         )
+    if clean[span.start : span.end].lower().startswith("that "):
+        span = Span(span.start + 5, span.end)
     if made:
         yield _draft(text, made, span, r.speaker, stated if needs_context(made) else "", a.stance, r.relayed_by)
 
