@@ -13,7 +13,7 @@ from onrecord_server.domain.types import Source
 from onrecord_server.ingest import find_attributions, ingest_document, parse_claim
 
 _VOCABULARY = """
-said that Roe Jane he She the president , . " “ ” '' : ; according to denied asked whether not and who was is told called
+said that Roe Jane he She the president , . " “ ” '' : ; according to denied asked not and who was is told called
 on urged safe bridge — ( ) ? ! Polish his country 2021-08-29 date ’s U.S. é 𝒳
 """
 _WORDS = st.sampled_from([*_VOCABULARY.split(), "\n\n", "\ud800", "\x00"])

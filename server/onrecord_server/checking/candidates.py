@@ -37,6 +37,12 @@ def read_claim(claim: Claim) -> ClaimAttribution:
     return parse_claim(claim.text)
 
 
+def merge(hits: Sequence[Hit], more: Sequence[Hit]) -> list[Hit]:
+    """Both lists, each statement once, the first list first."""
+    known = {hit.statement.name for hit in hits}
+    return [*hits, *(hit for hit in more if hit.statement.name not in known)]
+
+
 def select(hits: Sequence[Hit], attribution: ClaimAttribution, limit: int = CANDIDATES) -> list[Hit]:
     """The hits that the model reads: the best, and for a claim that names a speaker the best of his own and of others'.
 

@@ -12,6 +12,7 @@ from onrecord_server.checking.candidates import (
     CANDIDATES,
     Scored,
     make_candidate,
+    merge,
     most_telling,
     read_claim,
     select,
@@ -20,6 +21,7 @@ from onrecord_server.checking.premises import premises_for
 from onrecord_server.checking.result import build_result
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.domain.errors import ClaimTooLongForModel, InvalidInput, OnrecordError
+from onrecord_server.domain.speakers import name_words
 from onrecord_server.domain.types import (
     CheckOptions,
     CheckResult,
@@ -129,6 +131,16 @@ class Checker:
         pool = ATTRIBUTED_POOL if attribution.speaker else CANDIDATES
         revision = await asyncio.to_thread(self._store.revision)
         hits = await asyncio.to_thread(self._store.search, parent, attribution.content, vector, pool)
+        if attribution.speaker:
+            own = await asyncio.to_thread(
+                self._store.search,
+                parent,
+                attribution.content,
+                vector,
+                CANDIDATES,
+                speaker_words=name_words(attribution.speaker),
+            )
+            hits = merge(hits, own)
         hits = select(hits, attribution)
         timings = Timings(retrieval_ms=1000 * (time.perf_counter() - started))
         try:

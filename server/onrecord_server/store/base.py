@@ -72,8 +72,14 @@ class StatementStore(Protocol):
         """Statements ingested from a document, in order; empty when it was not."""
         ...
 
-    def search(self, parent: str, text: str, vector: FloatArray, limit: int) -> builtins.list[Hit]:
-        """Hybrid search: BM25 over the text and cosine over the vectors, fused; best first, at most `limit`."""
+    def search(
+        self, parent: str, text: str, vector: FloatArray, limit: int, *, speaker_words: Sequence[str] = ()
+    ) -> builtins.list[Hit]:
+        """Hybrid search: BM25 over the text and cosine over the vectors, fused; best first, at most `limit`.
+
+        speaker_words: keep to statements whose speaker's name or aliases hold one of these words. They are found by
+        BM25 alone, so that what one speaker said is found in a large record whatever others said.
+        """
         ...
 
     def count(self, parent: str | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 _MOST_WORDS = 8  # asked for
@@ -56,8 +57,13 @@ def words_of(text: str) -> list[str]:
     return list(words)[:_MOST_CANDIDATES]
 
 
-def match_expression(connection: sqlite3.Connection, cutter: WordCutter, text: str) -> str:
-    """An FTS5 query for the rarest words of the text, OR-ed; empty when the record holds none of them."""
+def match_expression(
+    connection: sqlite3.Connection, cutter: WordCutter, text: str, speaker_words: Sequence[str] = ()
+) -> str:
+    """An FTS5 query for the rarest words of the text, OR-ed; empty when the record holds none of them.
+
+    speaker_words: ask, besides, for one of these among the names of the speaker.
+    """
     terms_of = {word: cutter.terms(word) for word in words_of(text)}
     terms = sorted({term for terms in terms_of.values() for term in terms})
     marks = ",".join("?" * len(terms))
@@ -74,4 +80,13 @@ def match_expression(connection: sqlite3.Connection, cutter: WordCutter, text: s
         if chosen and (postings > _MOST_POSTINGS or len(chosen) == _MOST_WORDS):
             break
         chosen.append(word)
-    return " OR ".join(f'"{word}"' for word in chosen)  # a word holds no quotes, see words_of
+    if not chosen:
+        return ""
+    # aliases are there to find a speaker by; as evidence of a topic they would match all that he ever said
+    query = f"{{text context speaker original}} : ({_any_of(chosen)})"
+    names = words_of(" ".join(speaker_words))
+    return f"{query} AND {{speaker aliases}} : ({_any_of(names)})" if names else query
+
+
+def _any_of(words: Sequence[str]) -> str:
+    return " OR ".join(f'"{word}"' for word in words)  # a word holds no quotes, see words_of

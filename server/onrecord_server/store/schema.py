@@ -63,19 +63,19 @@ CREATE TABLE embeddings (
 ) STRICT;
 
 CREATE VIRTUAL TABLE statement_words USING fts5 (
-    text, context, speaker, original,
+    text, context, speaker, aliases, original,
     content = 'statements', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
 );
-INSERT INTO statement_words (statement_words, rank) VALUES ('rank', 'bm25(1.0, 0.3, 0.5, 0.3)');
+INSERT INTO statement_words (statement_words, rank) VALUES ('rank', 'bm25(1.0, 0.3, 0.5, 0.0, 0.3)');
 CREATE VIRTUAL TABLE statement_terms USING fts5vocab (statement_words, row);
 
 CREATE TRIGGER statement_words_in AFTER INSERT ON statements BEGIN
-    INSERT INTO statement_words (rowid, text, context, speaker, original)
-    VALUES (new.id, new.text, new.context, new.speaker, new.original);
+    INSERT INTO statement_words (rowid, text, context, speaker, aliases, original)
+    VALUES (new.id, new.text, new.context, new.speaker, new.aliases, new.original);
 END;
 CREATE TRIGGER statement_words_out AFTER DELETE ON statements BEGIN
-    INSERT INTO statement_words (statement_words, rowid, text, context, speaker, original)
-    VALUES ('delete', old.id, old.text, old.context, old.speaker, old.original);
+    INSERT INTO statement_words (statement_words, rowid, text, context, speaker, aliases, original)
+    VALUES ('delete', old.id, old.text, old.context, old.speaker, old.aliases, old.original);
 END;
 """
 

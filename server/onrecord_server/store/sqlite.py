@@ -160,7 +160,9 @@ class SqliteStore:
             ).fetchall()
         return [statement_of(parent, row[1:]) for row in rows]
 
-    def search(self, parent: str, text: str, vector: FloatArray, limit: int) -> builtins.list[Hit]:
+    def search(
+        self, parent: str, text: str, vector: FloatArray, limit: int, *, speaker_words: Sequence[str] = ()
+    ) -> builtins.list[Hit]:
         """See StatementStore.search. Lexical and vector rankings, 50 deep or `limit`, fused by reciprocal rank."""
         if limit <= 0:
             return []
@@ -171,8 +173,8 @@ class SqliteStore:
             collection, total = _collection(connection, parent)
             if total == 0:
                 return []
-            lexical = fusion.ranks(self._lexical(connection, collection, text, depth))
-            nearest = fusion.ranks(self._index(collection).search(query, depth))
+            lexical = fusion.ranks(self._lexical(connection, collection, text, depth, speaker_words))
+            nearest = {} if speaker_words else fusion.ranks(self._index(collection).search(query, depth))
             fused = fusion.fuse(lexical, nearest, k=_RRF_K, vector_weight=_VECTOR_WEIGHT)[:limit]
             marks = ",".join("?" * len(fused))
             rows = connection.execute(
@@ -211,9 +213,11 @@ class SqliteStore:
 
     # ------------------------------------------------------------------ search
 
-    def _lexical(self, connection: sqlite3.Connection, collection: int, text: str, depth: int) -> builtins.list[int]:
+    def _lexical(
+        self, connection: sqlite3.Connection, collection: int, text: str, depth: int, speaker_words: Sequence[str]
+    ) -> builtins.list[int]:
         """Row ids by BM25, best first."""
-        expression = match_expression(connection, self._cutter, text)
+        expression = match_expression(connection, self._cutter, text, speaker_words)
         if not expression:
             return []
         rows = connection.execute(
