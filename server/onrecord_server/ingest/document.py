@@ -10,6 +10,7 @@ from datetime import datetime
 from onrecord_server.domain.limits import CONTEXT_CODE_POINTS, NAME_CODE_POINTS, STATEMENT_CODE_POINTS
 from onrecord_server.domain.types import Source, Span, Speaker, Stance, StatementDraft
 from onrecord_server.ingest.attributions import Attribution, Kind, span_of
+from onrecord_server.ingest.countries import with_countries
 from onrecord_server.ingest.dates import read_head
 from onrecord_server.ingest.mentions import Entity
 from onrecord_server.ingest.names import Cast
@@ -126,10 +127,16 @@ def _taken(recorded: list[_Resolved]) -> list[Span]:
 def _recorded(clean: str, parts: list[Sentence], found: list[Attribution], cast: Cast) -> list[_Resolved]:
     """The attributions that go on the record, speakers resolved; an outer one gives way to the one it relays."""
     usable: list[_Resolved] = []
+    heard: dict[int, list[Span]] = {}  # sentence -> what is said in it: a source inside it is not who speaks next
+    for a in found:
+        if a.kind is Kind.SPEECH:
+            heard.setdefault(a.sentence, []).extend(a.content)
     for a in found:
         if a.source is None:
             continue
-        speaker, entity = cast.resolve(clean[a.source.start : a.source.end], a.source.start, a.sentence)
+        at = a.source.start
+        nested = any(s.start <= at < s.end for s in heard.get(a.sentence, ()))
+        speaker, entity = cast.resolve(clean[at : a.source.end], at, a.sentence, speaks=not nested)
         if on_record(a, clean):
             usable.append(_Resolved(a, speaker, entity))
     by_sentence: dict[int, list[_Resolved]] = {}
@@ -233,6 +240,7 @@ def _indirect(text: str, clean: str, r: _Resolved, stated: str, cast: Cast) -> I
     if clean[span.start : span.end].lower().startswith("that "):
         span = Span(span.start + 5, span.end)
     if made:
+        made = with_countries(made, clean, cast.parts, a.sentence, span.start)
         yield _draft(text, made, span, r.speaker, stated if needs_context(made) else "", a.stance, r.relayed_by)
 
 

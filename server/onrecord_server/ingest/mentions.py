@@ -106,6 +106,7 @@ class Gathered:
 
     def __init__(self, text: str, parts: list[Sentence]) -> None:
         self._text = text
+        self.parts = parts
         self._by_last_word: dict[str, list[Entity]] = {}
         self.entities: list[Entity] = []
         self.mentions: list[list[Mention]] = []

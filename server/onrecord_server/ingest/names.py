@@ -6,6 +6,7 @@ recent first.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 
 from onrecord_server.domain.speakers import LEADER_TITLES, TITLES, name_words, read_name
@@ -25,11 +26,18 @@ _BODIES = word_set(
 )
 
 
+_WHEN = re.compile(r" (?:on |late |early )*(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|today|yesterday)(?: night)?\Z")
+
+
 class Cast(Gathered):
     """The people and bodies of one document, and what each way of naming them means."""
 
-    def resolve(self, source: str, start: int, number: int) -> tuple[Speaker, Entity | None]:
-        """The speaker that `source`, written at `start` in sentence `number`, means."""
+    def resolve(self, source: str, start: int, number: int, *, speaks: bool = True) -> tuple[Speaker, Entity | None]:
+        """The speaker that `source`, written at `start` in sentence `number`, means.
+
+        speaks: whether a later "he" may mean this one; not when it is only quoted as speaking by somebody else.
+        """
+        source = _WHEN.sub("", source)
         low = " ".join(source.split()).lower().rstrip(",")
         entity: Entity | None = None
         if low in _MASCULINE | _FEMININE:
@@ -48,7 +56,8 @@ class Cast(Gathered):
             return Speaker(_phrase_name(source)), None
         if len(entity.core) >= 2 and not any(w in _BODIES for w in entity.core):
             entity.person = True  # a body that speaks mostly says what it is
-        self.said.append((number, entity))
+        if speaks:
+            self.said.append((number, entity))
         return entity.speaker(), entity
 
     def alone(self, speaker: Entity | None, number: int, before: int) -> bool:
@@ -139,7 +148,8 @@ class Cast(Gathered):
 
     def _antecedent(self, start: int, number: int) -> Entity | None:
         here = [m for m in self.mentions[number] if m.end <= start]
-        return here[-1].entity if here else None
+        # "Roe, who said" and "Roe who said", not "the aide of Roe's committee who said"
+        return here[-1].entity if here and self._text[here[-1].end : start].strip() in ("", ",") else None
 
 
 def _definite(phrase: str) -> bool:

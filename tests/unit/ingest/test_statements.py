@@ -172,3 +172,15 @@ def test_headings_and_bylines_are_no_statements() -> None:
     assert narrated("Bridge news\n\nBy Sam Poe\n\nThe bridge was closed on Friday.") == [
         "The bridge was closed on Friday."
     ]
+
+
+def test_who_is_quoted_by_another_does_not_become_he() -> None:
+    text = "Sam Poe said on Monday that Jan Kowal has called for reform. He said the plan is sound."
+    assert [(s, t) for s, _, t, _ in spoken(text)][-1] == ("Sam Poe", "The plan is sound.")
+
+
+def test_the_two_countries_are_named_when_the_sentence_before_names_two() -> None:
+    text = "Polish and Danish officials met in Arden. Jane Roe called on the two countries to open the border."
+    assert [t for *_, t, _ in spoken(text)] == ["Poland and Denmark should open the border."]
+    three = "Polish, Danish and Swedish officials met. Jane Roe called on the two countries to open the border."
+    assert [t for *_, t, _ in spoken(three)] == ["The two countries should open the border."]
