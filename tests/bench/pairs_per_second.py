@@ -23,7 +23,7 @@ from onrecord_server.nli import EncodedPair, PairScorer, load_encoder, load_scor
 
 Pairs = list[tuple[str, str]]
 CALL = 8  # pairs of one claim, as a batch of claims sends them
-WORKER_BATCH_TOKENS = 2_048
+WORKER_BATCH_TOKENS = 1_024
 
 
 def batches(encoded: Sequence[EncodedPair], budget: int) -> Iterator[list[EncodedPair]]:

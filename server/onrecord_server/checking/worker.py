@@ -66,7 +66,7 @@ class InferenceWorker:
         scorer: PairScorer,
         encoder: TextEncoder,
         *,
-        max_batch_tokens: int = 2_048,
+        max_batch_tokens: int = 1_024,
         max_queue_tokens: int = 200_000,
         cache_pairs: int = 50_000,
         on_death: Callable[[BaseException], None] | None = None,

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_LIKE_LENGTH = 0.8  # sequences at least this share of the longest attend together, padded to it
+_LIKE_LENGTH = 0.9  # sequences at least this share of the longest attend together, padded to it
 
 
 def supports(config: Mapping[str, Any]) -> bool:
