@@ -137,6 +137,8 @@ def _recorded(clean: str, parts: list[Sentence], found: list[Attribution], cast:
         at = a.source.start
         nested = any(s.start <= at < s.end for s in heard.get(a.sentence, ()))
         speaker, entity = cast.resolve(clean[at : a.source.end], at, a.sentence, speaks=not nested)
+        if a.lemma == ":" and not a.quoted and not (entity is not None and entity.person):
+            continue  # a title with a subtitle, or a headline
         if on_record(a, clean):
             usable.append(_Resolved(a, speaker, entity))
     by_sentence: dict[int, list[_Resolved]] = {}

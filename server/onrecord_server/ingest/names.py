@@ -26,6 +26,7 @@ _BODIES = word_set(
 )
 
 
+_LONG_TITLES = {"sen": "senator", "gov": "governor", "rep": "representative", "gen": "general", "prof": "professor"}
 _WHEN = re.compile(r" (?:on |late |early )*(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|today|yesterday)(?: night)?\Z")
 
 
@@ -80,20 +81,25 @@ class Cast(Gathered):
             return inside[-1].entity
         if reading.core and any(w[0].isupper() for w in name_words(head)) and not _definite(head):
             return self.known(plain_name(head, len(reading.core))) if len(reading.core) <= 3 and not inside else None
-        if _definite(head):
+        if head.split()[0].lower() in ("the", "this", "that"):
             return self._described(reading.country, {*reading.titles, *reading.core}, start, number)
         return None
 
     def _described(self, country: str, words: set[str], start: int, number: int) -> Entity | None:
         """'the Russian leader', 'the mayor', 'the Vermont senator', 'the former secretary of State'."""
+        words = {_LONG_TITLES.get(w, w) for w in words}
         roles = words & TITLES
+        extra = words - TITLES - QUALIFIERS - {"presidential"}
         if not roles:
             return None
         people = self._before(start, number)
         for entity in people:
             if country and entity.country != country:
                 continue
-            if roles & entity.titles or ("leader" in roles and entity.titles & LEADER_TITLES and country):
+            titles = {_LONG_TITLES.get(w, w) for w in entity.titles}
+            if not extra <= titles:
+                continue
+            if roles & titles or ("leader" in roles and entity.titles & LEADER_TITLES and country):
                 return entity
         if country:
             return None
