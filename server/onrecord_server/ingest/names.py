@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from onrecord_server.domain.speakers import LEADER_TITLES, TITLES, name_words, read_name
+from onrecord_server.domain.speakers import LEADER_TITLES, QUALIFIERS, TITLES, name_words, read_name
 from onrecord_server.domain.types import Speaker
 from onrecord_server.domain.words import word_set
 from onrecord_server.ingest.mentions import Entity, Gathered, plain_name
