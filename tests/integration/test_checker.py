@@ -87,6 +87,14 @@ async def test_a_denied_statement_speaks_against_its_text(engine: Engine) -> Non
     assert result.evidence[0].notes == ("statement_denied",)
 
 
+async def test_his_country_is_named_when_the_record_tells_which_it_is(engine: Engine) -> None:
+    speaker = Speaker("Ann Lee", ("the Norwegian president",))
+    await put(engine, StatementDraft(text="Norway will build the bridge.", speaker=speaker))
+    result = await check(engine, "Ann Lee said that her country will build the bridge.")
+    assert result.attribution.content == "Norway will build the bridge."
+    assert result.verdict is Verdict.SUPPORTED
+
+
 async def test_one_speaker_is_found_among_hundreds_who_said_the_same(engine: Engine) -> None:
     crowd = [(f"Person Number{i}", f"The bridge is safe, says report {i}.") for i in range(300)]
     await put(engine, *crowd, ("Zoe Quill", "I can tell that the old iron bridge is safe for all who walk on it."))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onrecord_server.checking.premises import Premise
 from onrecord_server.domain.guards import guards_for
 from onrecord_server.domain.overlap import content_overlap
-from onrecord_server.domain.speakers import same_speaker
+from onrecord_server.domain.speakers import read_name, same_speaker
 from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Relation
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
 from onrecord_server.ingest import parse_claim
@@ -53,6 +54,21 @@ def select(hits: Sequence[Hit], attribution: ClaimAttribution, limit: int = CAND
     own = [h for h in hits if same_speaker(attribution.speaker, h.statement.speaker)]
     others = [h for h in hits if not same_speaker(attribution.speaker, h.statement.speaker)]
     return [*own[:limit], *others[: limit // 2]]
+
+
+def name_country(attribution: ClaimAttribution, hits: Sequence[Hit]) -> ClaimAttribution:
+    """ "Putin's country" in a claim's content by its name, when the record calls him, say, the Russian president.
+
+    A claim alone does not tell whose country "his country" is; the speaker's aliases on the record often do.
+    """
+    own = re.compile(rf"\b{re.escape(attribution.speaker)}['’]s? country\b")
+    if not attribution.speaker or own.search(attribution.content) is None:
+        return attribution
+    speakers = [h.statement.speaker for h in hits if same_speaker(attribution.speaker, h.statement.speaker)]
+    countries = {country for s in speakers for name in s.names if (country := read_name(name).country)}
+    if len(countries) != 1:
+        return attribution
+    return replace(attribution, content=own.sub(countries.pop(), attribution.content))
 
 
 def make_candidate(hit: Hit, premise: Premise, scores: NliScores, attribution: ClaimAttribution) -> Candidate:

@@ -14,6 +14,7 @@ from onrecord_server.checking.candidates import (
     make_candidate,
     merge,
     most_telling,
+    name_country,
     read_claim,
     select,
 )
@@ -141,6 +142,7 @@ class Checker:
                 speaker_words=name_words(attribution.speaker),
             )
             hits = merge(hits, own)
+            attribution = name_country(attribution, hits)
         hits = select(hits, attribution)
         timings = Timings(retrieval_ms=1000 * (time.perf_counter() - started))
         try:
