@@ -28,7 +28,7 @@ from onrecord_server.store.vectors import VectorIndex, from_blobs, to_blob
 
 _DEFAULT_PAGE = 100
 _DEPTH = 50  # rows taken from each of the two rankings before they are fused
-_RRF_K = 10
+_RRF_K = 5  # chosen, as the weight, on development claims: tests/bench/retrieval_eval.py --variants
 _VECTOR_WEIGHT = 0.5
 
 # Constants, never input, are put into these texts.
