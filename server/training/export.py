@@ -113,6 +113,8 @@ def save_weights(model_path: Path, out: Path, shard: str) -> None:
     model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1  # the base's own values
     model.half().save_pretrained(out, max_shard_size=shard)
     load_tokenizer(model_path).save_pretrained(out)
+    for path in out.glob("*.safetensors"):
+        path.chmod(0o644)  # the library writes them for the owner alone
 
 
 def arguments() -> argparse.Namespace:

@@ -11,6 +11,8 @@ Example: mine.py MODEL DATA/train RECORD/statements.jsonl.gz OUT --forbidden REC
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import random
 import re
 from collections import Counter, defaultdict
@@ -39,6 +41,7 @@ from packed import (
 from retrieve import Index
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"(])")
+CHUNK = 1000  # candidates scored between two saves
 STOP = frozenset("a an the of in on at to and or is was were are be by for with as it its he she his her".split())  # noqa: SIM905
 
 
@@ -141,17 +144,32 @@ def veto(candidate: Candidate, p: npt.NDArray[np.float64]) -> bool:
     return candidate.claim.label == "contradiction" and candidate.coverage >= 0.6 and bool(p[CONTRADICTION] > 0.8)
 
 
-def score(found: list[Candidate], model_path: Path, device_name: str, floor: float) -> npt.NDArray[np.float64]:
-    """The current model's probabilities; what shares few words with the claim cannot entail it and is not scored."""
+def score(
+    found: list[Candidate], model_path: Path, device_name: str, floor: float, cache: Path
+) -> npt.NDArray[np.float64]:
+    """The current model's probabilities; what shares few words with the claim cannot entail it and is not scored.
+
+    This is nearly all of the stage's time: finished chunks are kept in `cache`, and a second start goes on from there.
+    """
     device = pick_device(device_name)
-    probabilities = np.tile(np.array([0.0, 1.0, 0.0]), (len(found), 1))
     rows = [i for i, c in enumerate(found) if c.coverage >= floor]
     pairs: list[Pair] = [
         {"premise": found[i].statement, "hypothesis": found[i].claim.text, "label": "neutral"} for i in rows
     ]
-    packed = encode(load_tokenizer(model_path), [("mined", pairs)], 200, 64)
-    probabilities[rows] = softmax(predict(load_model(model_path, device), packed, device))
-    print(f"scored {len(rows)} of {len(found)} candidates", flush=True)
+    key = hashlib.sha256(json.dumps([str(model_path), pairs]).encode()).hexdigest()
+    done = np.zeros((0, 3))
+    if cache.exists():
+        with np.load(cache, allow_pickle=False) as z:
+            done = z["p"] if str(z["key"]) == key else done
+    tokenizer, model = load_tokenizer(model_path), load_model(model_path, device)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    for start in range(len(done), len(pairs), CHUNK):
+        packed = encode(tokenizer, [("mined", pairs[start : start + CHUNK])], 200, 64)
+        done = np.concatenate([done, softmax(predict(model, packed, device))])
+        np.savez(cache, key=np.array(key), p=done)
+        print(f"scored {len(done)} of {len(rows)}; {len(found) - len(rows)} share too few words", flush=True)
+    probabilities = np.tile(np.array([0.0, 1.0, 0.0]), (len(found), 1))
+    probabilities[rows] = done
     return probabilities
 
 
@@ -242,7 +260,7 @@ def main() -> None:
     quota = dict(zip(("neutral", "entailment", "contradiction"), args.claims, strict=True))
     claims = sample_claims(load_claims(args.train, forbidden_claims(args.forbidden)), quota, rng)
     found = candidates(claims, statements, args.top, args.scored, rng)
-    probabilities = score(found, args.model, args.device, args.floor)
+    probabilities = score(found, args.model, args.device, args.floor, args.out / "scores.npz")
     for label in quota:
         rows = [i for i, c in enumerate(found) if c.claim.label == label]
         called = Counter(int(k) for k in probabilities[rows].argmax(1))
