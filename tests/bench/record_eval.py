@@ -174,8 +174,8 @@ async def run(args: argparse.Namespace) -> None:
     await worker.start()
     cached = CachedWorker(worker, args.cache / f"pairs-{scorer.info.revision}-{scorer.info.precision}.jsonl")
     checker = Checker(store, cached)
-    # every candidate is scored, whatever its topic, so that the sweep can move the topic threshold
-    options = replace(DEFAULT_OPTIONS, topic_threshold=0.2)
+    # for a sweep every candidate is scored, whatever its topic, so that the topic threshold can move
+    options = DEFAULT_OPTIONS if args.sweep is None else replace(DEFAULT_OPTIONS, topic_threshold=0.2)
     gathered = await gather_all(checker, claims, options)
     await worker.stop(1.0)
     store.close()

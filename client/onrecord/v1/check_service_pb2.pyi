@@ -177,7 +177,7 @@ class CheckOptions(_message.Message):
     contradiction_margin: _builtins.float
     """… and exceeds its entailment probability by at least this. 0 to 1."""
     topic_threshold: _builtins.float
-    """A statement whose similarity to the claim is below this cannot contradict it. -1 to 1."""
+    """A statement whose similarity to the claim is below this is about something else and is not read. -1 to 1."""
     max_evidence: _builtins.int
     """Statements returned as evidence, 0 to 32. Default 5."""
     def __init__(

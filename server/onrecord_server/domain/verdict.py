@@ -19,16 +19,16 @@ from onrecord_server.domain.types import CheckOptions, NliScores, Reason, Relati
 # Chosen on the development claims; docs/benchmarks.md has the curve each came from.
 DEFAULT_OPTIONS = CheckOptions(
     support_threshold=0.5,
-    contradiction_threshold=0.6,
-    contradiction_margin=0.3,
-    topic_threshold=0.4,
+    contradiction_threshold=0.55,
+    contradiction_margin=0.1,
+    topic_threshold=0.55,
     max_evidence=5,
 )
 
 # Two sides are a conflict when the lighter one has at least this share of the heavier one's weight; else the heavier
 # one decides. A statement weighs its probability times its similarity to the claim, so that a shaky contradiction from
 # a statement about something near does not stand against a plain word on the very thing.
-CONFLICT_RATIO = 0.8
+CONFLICT_RATIO = 0.9
 
 # A statement that holds less than this share of the claim's content words cannot contradict it (domain/overlap.py).
 CONTRADICTION_OVERLAP = 0.5
