@@ -40,6 +40,8 @@ async def put(engine: Engine, *drafts: tuple[str, str] | StatementDraft) -> None
 
 
 async def check(engine: Engine, claim: str, speaker: str = "", **options: float) -> CheckResult:
+    # the fake encoder's similarities are word overlap; the default topic threshold is the built-in encoder's
+    options.setdefault("topic_threshold", 0.3)
     return await engine.checker.check(PARENT, Claim(claim, speaker), CheckOptions(**options))
 
 

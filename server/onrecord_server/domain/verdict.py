@@ -28,7 +28,7 @@ DEFAULT_OPTIONS = CheckOptions(
 # Two sides are a conflict when the lighter one has at least this share of the heavier one's weight; else the heavier
 # one decides. A statement weighs its probability times its similarity to the claim, so that a shaky contradiction from
 # a statement about something near does not stand against a plain word on the very thing.
-CONFLICT_RATIO = 0.9
+CONFLICT_RATIO = 0.8
 
 # A statement that holds less than this share of the claim's content words cannot contradict it (domain/overlap.py).
 CONTRADICTION_OVERLAP = 0.5
