@@ -24,11 +24,21 @@ _MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-# "August 15, 2021", "Aug. 15th"; "15 August 2021"; "2021-08-15"
-_MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(\d{{4}})\b)?", re.IGNORECASE)
-_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+({_MONTH})\b\.?(?:,?\s+(\d{{4}})\b)?", re.IGNORECASE)
+# capitalised, so that "may" is a verb
+_MONTH = "|".join(sorted((name.capitalize() for name in _MONTHS), key=len, reverse=True))
+# "August 15, 2021", "Aug. 15th"; "15 August 2021"; "2021-08-15"; of "24–25 May" both days, by the sign between them
+_MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(\d{{4}})\b)?")
+_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+({_MONTH})\b\.?(?:,?\s+(\d{{4}})\b)?")
 _ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+
+
+_RANGE = re.compile(rf"\b(?:({_MONTH})\.?\s+)?(\d{{1,2}})\s?[–-]\s?(\d{{1,2}})(?:\s+({_MONTH})\b)?")
+# a claim with one of these does not put the event on the day that it names
+_OPEN = re.compile(
+    r"\b(?:not|never|no|before|after|by|until|till|since|between|from|prior|earlier|later|within|around|about|during|"
+    r"over|under|past|n['’]t)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +60,16 @@ def days(text: str) -> tuple[Day, ...]:
     found = [Day(_MONTHS[m[1].lower()], int(m[2]), int(m[3] or 0)) for m in _MONTH_DAY.finditer(text)]
     found += [Day(_MONTHS[m[2].lower()], int(m[1]), int(m[3] or 0)) for m in _DAY_MONTH.finditer(text)]
     found += [Day(int(m[2]), int(m[3]), int(m[1])) for m in _ISO.finditer(text)]
+    for m in _RANGE.finditer(text):
+        if month := _MONTHS.get((m[1] or m[4] or "").lower()):
+            found += [Day(month, day) for day in range(int(m[2]), min(int(m[3]), 31) + 1)]
     return tuple(dict.fromkeys(d for d in found if 1 <= d.day <= 31 and 1 <= d.month <= 12))
 
 
 def date_guard(premise: str, claim: str) -> Guard | None:
-    """Fires when the claim names a day, and the premise names days but not that one."""
+    """Fires when the claim puts something on a day, and the premise names days but not that one."""
     claimed = days(claim)
-    if not claimed:
+    if not claimed or _OPEN.search(claim):
         return None
     known = days(premise)
     if known and not all(any(c.may_be(k) for k in known) for c in claimed):
