@@ -38,11 +38,11 @@ async def test_every_sample_claim_gets_the_verdict_of_a_careful_reader() -> None
             outcomes = await _check_all(f"127.0.0.1:{port}")
         finally:
             await server.stop(None)
-    wrong = {c["id"]: o.verdict.value for c, o in zip(CLAIMS, outcomes, strict=True) if o.verdict != c["expected"]}
+    pairs = list(zip(CLAIMS, outcomes, strict=True))
+    wrong = {c["id"]: o.verdict.value for c, o in pairs if o.verdict != c["expected"]}
     assert sorted(wrong) == sorted(c["id"] for c in CLAIMS if c.get("known_wrong")), wrong
-    for claim, outcome in zip(CLAIMS, outcomes, strict=True):
-        if claim["id"] not in wrong:
-            _evidence_is_from_the_deciding_paragraph(claim, outcome)
+    misled = [c["id"] for c, o in pairs if c["id"] not in wrong and not _cites_the_paragraph(c, o)]
+    assert misled == [c["id"] for c in CLAIMS if c.get("known_wrong_evidence")]
 
 
 async def _check_all(address: str) -> list[onrecord.CheckResult]:
@@ -59,17 +59,16 @@ async def _check_all(address: str) -> list[onrecord.CheckResult]:
     return outcomes
 
 
-def _evidence_is_from_the_deciding_paragraph(claim: dict[str, Any], result: onrecord.CheckResult) -> None:
-    """The words that decide stand in the paragraph that a reader would point to."""
+def _cites_the_paragraph(claim: dict[str, Any], result: onrecord.CheckResult) -> bool:
+    """Whether words that decide stand in the paragraph that a reader would point to, exactly as quoted."""
     if result.verdict not in ("SUPPORTED", "CONTRADICTED"):
-        return
+        return True
     article = (SEEDS / "article.txt").read_text("utf-8")
-    deciding = [e for e in result.evidence if e.relation != "NEUTRAL"]
-    assert deciding, claim["id"]
     places = set()
-    for item in deciding:
+    for item in result.evidence:
         span = item.statement.original_span
         assert span is not None
         assert article[span.start : span.end] == item.statement.original
-        places.add(article[: span.start].count("\n\n") + 1)
-    assert claim["paragraph"] in places, (claim["id"], places)
+        if item.relation != "NEUTRAL":
+            places.add(article[: span.start].count("\n\n") + 1)
+    return claim["paragraph"] in places
