@@ -128,7 +128,7 @@ class Checker:
         started = time.perf_counter()
         limits = Thresholds.resolve(options, self._defaults)
         attribution = read_claim(claim)
-        vector = (await self._worker.embed([attribution.content]))[0]
+        vector = (await self._worker.embed([attribution.content], deadline=deadline))[0]
         pool = ATTRIBUTED_POOL if attribution.speaker else CANDIDATES
         revision = await asyncio.to_thread(self._store.revision)
         hits = await asyncio.to_thread(self._store.search, parent, attribution.content, vector, pool)
