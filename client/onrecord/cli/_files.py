@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
+import math
 import os
+import stat
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from typing import IO
 from onrecord.cli._report import InputError
 
 STDIN = "-"
+_SHOWN_KEY = 40  # code points of a key that a message repeats
 _OTHER_ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -40,7 +45,13 @@ class Line:
         except UnicodeDecodeError as error:
             raise BadLine(f"not UTF-8 at byte {error.start} of the line") from None
         try:
-            data = json.loads(text, parse_constant=_no_constant)
+            data = json.loads(
+                text,
+                parse_constant=_no_constant,
+                parse_float=_finite,
+                parse_int=_whole,
+                object_pairs_hook=_no_key_twice,
+            )
         except json.JSONDecodeError as error:
             raise BadLine(f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}") from None
         except ValueError as error:
@@ -56,6 +67,29 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON value")
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):  # 1e999 is JSON, but would come out as Infinity, which is none
+        raise BadLine("a number in it is too large")
+    return value
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads some thousands of digits and no more
+        raise BadLine("a number in it has too many digits") from None
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A key that stands twice has two values, one of which would be lost without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise BadLine(f"the key {twice[:_SHOWN_KEY]!r} stands in it twice")
+    return found
+
+
 def shown(path: str) -> str:
     """The path as messages name it."""
     return "stdin" if path == STDIN else path
@@ -64,6 +98,8 @@ def shown(path: str) -> str:
 @contextmanager
 def opened(path: str) -> Iterator[IO[bytes]]:
     """The file, for reading bytes; InputError when it cannot be had."""
+    if path == STDIN and sys.stdin is None:
+        raise InputError("stdin is closed; name a file instead of -")
     try:
         stream = sys.stdin.buffer if path == STDIN else open(path, "rb")  # noqa: SIM115 -- closed below
     except OSError as error:
@@ -77,8 +113,18 @@ def opened(path: str) -> Iterator[IO[bytes]]:
             raise InputError(f"{shown(path)}: {error.strerror}") from None
         raise
     finally:
-        if stream is not sys.stdin.buffer:
+        if path != STDIN:
             stream.close()
+
+
+def probe(path: str) -> None:
+    """InputError when the file cannot be had, before any work is done. What can be read only once is left alone."""
+    if path != STDIN:
+        with contextlib.suppress(OSError, ValueError):  # `opened` has the words for these
+            if stat.S_ISFIFO(os.stat(path).st_mode):
+                return  # opened and closed here, its writer would find nobody to read it, and we nobody to write it
+    with opened(path):
+        pass
 
 
 def read_text(path: str) -> str:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from onrecord.cli._report import complain
+from onrecord.cli._report import complain, discard, say
 
 # name -> (module, help): the help of the group names all commands without loading any
 COMMANDS = {
@@ -87,7 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that has left is met quietly
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(error.format_message())
         return error.exit_code
     except click.UsageError as error:
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
@@ -97,7 +97,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(_sentence(error.format_message()))
         return error.exit_code
     except BrokenPipeError:
-        _discard_output()
+        if sys.stdout is not None:
+            discard(sys.stdout)
         return 0
     except (KeyboardInterrupt, click.Abort) as error:
         complain(_with_notes("interrupted", error))
@@ -134,12 +135,6 @@ def _failed(error: Exception) -> int:
 def _with_notes(message: str, error: BaseException) -> str:
     """The message and what a command noted on its way out: what is done already."""
     return "; ".join((message, *getattr(error, "__notes__", ())))
-
-
-def _discard_output() -> None:
-    """The reader of stdout has gone; what is still buffered goes nowhere, so that closing it at exit says nothing."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, sys.stdout.fileno())
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from onrecord.cli._files import STDIN, opened, read_text, shown
+from onrecord.cli._files import STDIN, probe, read_text, shown
 from onrecord.cli._options import connect
 from onrecord.cli._progress import working
 from onrecord.cli._report import InputError
@@ -48,8 +48,8 @@ def _document(path: str) -> str | None:
     """Text of a document; None for a file of statements, which is read line by line later."""
     if PurePath(path).suffix.lower() not in STATEMENT_SUFFIXES:
         return read_text(path)
-    with opened(path):
-        return None
+    probe(path)
+    return None
 
 
 def _import(client: Client, path: str, collection: str) -> None:

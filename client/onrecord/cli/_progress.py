@@ -10,7 +10,7 @@ from contextlib import contextmanager
 @contextmanager
 def progress(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Gives a function to call with the number of items just done. Shows count, rate and time left."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done: None
         return
     from rich.console import Console
@@ -41,7 +41,7 @@ def progress(label: str, unit: str, total: int | None) -> Iterator[Callable[[int
 @contextmanager
 def working(label: str) -> Iterator[None]:
     """Says what takes its time, for as long as it does."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield
         return
     from rich.console import Console

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Mapping
+from typing import TextIO
 
 import click
 
@@ -21,8 +24,25 @@ def printable(text: str) -> str:
 
 
 def complain(message: str) -> None:
-    """One line on stderr."""
-    click.echo(f"onrecord: {printable(message)}", err=True)
+    """One line on stderr, with the name of the program."""
+    say(f"onrecord: {printable(message)}")
+
+
+def say(line: str) -> None:
+    """A line on stderr, if there is anybody to read it: the work goes on, and the exit status tells, in any case."""
+    if sys.stderr is None:
+        return
+    try:
+        click.echo(line, err=True)
+    except OSError:  # a full disk, a reader that has left
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """What is still buffered for this stream goes nowhere, so that closing it at exit says nothing."""
+    with contextlib.suppress(OSError, ValueError):  # a test's stand-in has no descriptor
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, stream.fileno())
 
 
 def to_json(data: Mapping[str, object]) -> str:
@@ -37,6 +57,8 @@ def to_json(data: Mapping[str, object]) -> str:
 
 def emit(data: Mapping[str, object]) -> None:
     """One line of JSON on stdout."""
+    if sys.stdout is None:
+        raise InputError("stdout is closed")
     line = to_json(data)
     if (sys.stdout.encoding or "").lower().replace("-", "") not in ("utf8", "utf_8"):
         line = json.dumps(data)  # a terminal that shows less than UTF-8 still gets valid JSON

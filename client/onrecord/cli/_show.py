@@ -24,6 +24,7 @@ from onrecord.types import (
     Verdict,
 )
 
+MIN_WIDTH = 40
 MAX_WIDTH = 110  # longer lines of prose are hard to read
 TABLE_WIDTH = 100  # narrower terminals get statements one below the other
 
@@ -47,6 +48,8 @@ class _Out:
 
     def __init__(self, most: int = MAX_WIDTH) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
+        # what does not fit is cut away, so a terminal that says it is narrower (0, when it does not know) wraps itself
+        self._console.width = max(self._console.width, MIN_WIDTH)
         self.width = min(self._console.width, most)
 
     def print(self, shown: RenderableType = "") -> None:

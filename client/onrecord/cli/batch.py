@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onrecord.cli._batch import ClaimLine, claim_lines, in_line
-from onrecord.cli._files import STDIN, count_lines, opened, shown
+from onrecord.cli._files import STDIN, count_lines, probe, shown
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
@@ -23,7 +23,7 @@ from onrecord.cli._options import (
 )
 from onrecord.cli._output import LineWriter
 from onrecord.cli._progress import progress
-from onrecord.cli._report import InputError, complain, emit, to_json
+from onrecord.cli._report import InputError, complain, emit, say, to_json
 
 if TYPE_CHECKING:
     from onrecord.client import Client
@@ -65,8 +65,7 @@ def command(
     """
     refuse_both(context, against)
     _refuse_overwriting(output, (claims, *against))
-    with opened(claims):
-        pass
+    probe(claims)
     tally: Counter[str] = Counter()
     with LineWriter(output) as writer:
         try:
@@ -133,8 +132,7 @@ def _summary(path: str, output: str, tally: Counter[str], as_json: bool) -> None
         emit({"file": output, "checked_count": tally["checked"], "failed_count": unchecked, "verdicts": verdicts})
         return
     counts = ", ".join(f"{count:,} {name.replace('_', ' ').lower()}" for name, count in verdicts.items())
-    click.echo(
+    say(
         f"{shown(path)}: {tally['checked']:,} claims checked{f' ({counts})' if counts else ''}, "
-        f"{unchecked:,} lines passed over",
-        err=True,
+        f"{unchecked:,} lines passed over"
     )

@@ -9,10 +9,10 @@ from itertools import islice
 
 import click
 
-from onrecord.cli._files import STDIN, opened, read_text, shown
+from onrecord.cli._files import STDIN, probe, read_text, shown
 from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
 from onrecord.cli._output import write_lines
-from onrecord.cli._report import InputError, complain, emit, to_json
+from onrecord.cli._report import InputError, complain, emit, say, to_json
 
 DEFAULT_LISTED = 50
 
@@ -172,8 +172,7 @@ def import_(
     from onrecord.errors import OnrecordError
 
     for path in files:
-        with opened(path):
-            pass
+        probe(path)
     created = passed = 0
     with connect(target, timeout) as client:
         for path in files:
@@ -212,7 +211,7 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
     if as_json:
         emit({"file": output, "statement_count": count})
     else:
-        click.echo(f"{output}: {count:,} statements", err=True)
+        say(f"{output}: {count:,} statements")
 
 
 def _print(lines: Iterator[str]) -> None:
