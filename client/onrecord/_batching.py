@@ -49,7 +49,8 @@ class Batch:
                     if not self._answered:
                         raise
                     failure = error
-            self._outcomes.update({item.index: failure for item in chunk})
+            for item in chunk:
+                self._outcomes.setdefault(item.index, failure)  # a part of the message may have been answered
         return [self._outcomes[index] for index in range(len(self._outcomes))]
 
     def _messages(self, claims: Iterable[str | Claim]) -> Chunk:
@@ -73,6 +74,11 @@ class Batch:
         except InvalidArgument as error:
             if not too_large(error):
                 raise  # the collection or the options: the same for every message
+            if len(chunk) > 1:  # not what was asked, as that was measured: the answer. Its parts may be small enough
+                middle = len(chunk) // 2
+                self._send(chunk[:middle])
+                self._send(chunk[middle:])
+                return
             self._outcomes.update({item.index: error for item in chunk})  # one claim that no message can hold
             return
         outcomes = _answer.batch(answer, len(chunk))

@@ -40,6 +40,9 @@ class Importer:
         except OnrecordError as error:
             error.report = self._report()
             raise
+        except BaseException as error:  # an interrupt, or what the caller's own iterable raised
+            error.add_note(f"{self._created:,} statements are on the record")
+            raise
         return self._report()
 
     def _report(self) -> ImportReport:

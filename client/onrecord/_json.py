@@ -111,6 +111,8 @@ def _kind(value: object) -> str:
 def statement_from_dict(data: Mapping[str, object]) -> Statement:
     """See `Statement.from_dict`."""
     violations: list[FieldViolation] = []
+    if not isinstance(data, Mapping):
+        raise InvalidArgument.of([FieldViolation("statement", f"needs an object, not {_kind(data)}", "WRONG_TYPE")])
     fields = Reader(data, "statement", violations)
     if fields.holds("speaker", str):
         speaker = Speaker(fields.text("speaker"))

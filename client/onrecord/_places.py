@@ -11,6 +11,7 @@ from onrecord.errors import InvalidArgument, OnrecordError
 
 Error = TypeVar("Error", bound=OnrecordError)
 
+_PARENT = re.compile(r"^parent(?=$|:)")
 _ITEM = re.compile(r"\b(claim|statement)(?:s\[\d+\])?\.(?=\w)")
 
 
@@ -26,6 +27,11 @@ def renamed(error: Error, change: Callable[[str], str]) -> Error:
 def at(error: Error, index: int) -> Error:
     """The error of one item of a message, its fields at the item's position among everything given."""
     return renamed(error, lambda text: _ITEM.sub(rf"\1s[{index}].", text))
+
+
+def for_caller(error: Error) -> Error:
+    """The error with a collection's name called what this package calls it; on the wire it is `parent`."""
+    return renamed(error, lambda text: _PARENT.sub("collection", text))
 
 
 def too_large(error: InvalidArgument) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,6 +15,7 @@ from onrecord.v1 import check_service_pb2, statement_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT32 = range(-(2**31), 2**31)
+_LONGEST_WAIT = 1_000_000_000  # seconds, 31 years; gRPC overflows somewhere beyond
 
 
 class Fields:
@@ -53,7 +55,7 @@ class Fields:
         if not isinstance(value, datetime):
             self.bad(field, f"needs a datetime, not {type(value).__name__}")
             return None
-        if value.tzinfo is None:
+        if value.utcoffset() is None:
             self.bad(field, "needs a datetime with a time zone, as datetime(2021, 8, 29, tzinfo=UTC)", "NAIVE_TIME")
             return None
         since = value - _EPOCH
@@ -88,6 +90,23 @@ class Fields:
         """Raise InvalidArgument when anything was noted."""
         if self.violations:
             raise InvalidArgument.of(self.violations)
+
+
+def seconds(field: str, value: object) -> float:
+    """A time to wait. InvalidArgument for what is no number above 0: gRPC reads NaN or infinity as a time long past."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        message, reason = f"needs a number of seconds, not {type(value).__name__}", "WRONG_TYPE"
+    elif not 0 < value < math.inf:  # nor NaN
+        message, reason = "needs a number of seconds above 0", "OUT_OF_RANGE"
+    else:
+        return float(min(value, _LONGEST_WAIT))
+    raise InvalidArgument.of([FieldViolation(field, message, reason)])
+
+
+def many(fields: Fields, field: str, values: object) -> None:
+    """Refuse one item in the place of many: a str would be read letter by letter, a dict key by key."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        fields.bad(field, f"needs a list or another iterable of items, not {type(values).__name__}")
 
 
 def parent(fields: Fields, collection: object) -> str:

@@ -48,7 +48,9 @@ CLASSES: dict[str, type[OnrecordError]] = {
 }
 
 _NO_HOST = re.compile(r"resolv|hostname lookup|name resolution|dns", re.IGNORECASE)
-_UNREACHED = re.compile(r"failed to connect|connection refused|no route|unreachable", re.IGNORECASE)
+_UNREACHED = re.compile(
+    r"failed to connect|connection refused|no route|unreachable|no such file|empty address", re.IGNORECASE
+)
 _NOT_GRPC = re.compile(r"http1|http/1|http2 header|handshake|settings frame", re.IGNORECASE)
 
 
@@ -110,6 +112,9 @@ def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) 
         )
     if code == "UNIMPLEMENTED":
         return ServerError(f"{target} does not know this method: another version, or no onrecord server", code=code)
+    if code == "UNKNOWN" and "uri is not valid" in details:  # gRPC met it with the first call only
+        message = f'{target} is no address; give HOST:PORT, as "127.0.0.1:50051"'
+        return InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
     if code in ("UNKNOWN", "INTERNAL") and _NOT_GRPC.search(details):
         return Unavailable(_unavailable(target, details))
     return CLASSES[code](f"{target} answered {code}: {details or 'no details'}", code=code)

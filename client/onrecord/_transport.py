@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from onrecord._places import for_caller
 from onrecord._status import from_rpc_error
 from onrecord.errors import ClientClosed, FieldViolation, InvalidArgument, OnrecordError, Unavailable
 from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
@@ -28,6 +29,10 @@ MESSAGE_BUDGET = 3_500_000
 KEEPALIVE_MS = 60_000
 
 _CLOSED = "this client was closed; make a new one"
+_SCHEMES = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds")  # what gRPC resolves
+_HOST_PORT = re.compile(
+    r"(dns:(///?)?)?(?!(ipv4|ipv6|unix|unix-abstract|vsock|xds):)(\[[^\]]*\]|[^:/\[\]]*):(?P<port>[^:/]*)"
+)
 _LOOPBACK = re.compile(r"(dns:///?)?(localhost|127\.[\d.]+|\[::1\]|::1)(:\d+)?$")
 
 
@@ -106,9 +111,7 @@ class ChannelTransport:
     """A channel to one target. Safe to use from several threads."""
 
     def __init__(self, target: str, token: str | None) -> None:
-        if not isinstance(target, str) or not target.strip() or not target.isprintable():
-            raise InvalidArgument.of([FieldViolation("target", 'needs an address, as "127.0.0.1:50051"', "REQUIRED")])
-        self.target = target.strip()
+        self.target = _checked_target(target)
         self._metadata = (("authorization", f"Bearer {_checked_token(token)}"),) if token else ()
         self._channel = grpc.insecure_channel(self.target, options=channel_options(self.target))
         self._closed = False
@@ -122,7 +125,7 @@ class ChannelTransport:
         try:
             return method(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
-            failure = from_rpc_error(error, target=self.target, timeout=timeout)
+            failure = for_caller(from_rpc_error(error, target=self.target, timeout=timeout))
         except ValueError:  # gRPC's word for a channel that another thread closed meanwhile
             if not self._closed:
                 raise
@@ -172,9 +175,25 @@ class ChannelTransport:
         self._channel.close()
 
 
-def _checked_token(token: str) -> str:
+def _checked_target(target: object) -> str:
+    """The address, or InvalidArgument for what no resolver makes one of: better than a wait for "no such host"."""
+    if not isinstance(target, str) or not target.strip() or not target.isprintable():
+        raise InvalidArgument.of([FieldViolation("target", 'needs an address, as "127.0.0.1:50051"', "REQUIRED")])
+    address = target.strip()
+    scheme, parted, _ = address.partition("://")
+    if parted and scheme not in _SCHEMES:
+        message = f"{address} begins with {scheme}://, which is no kind of gRPC address; give HOST:PORT alone"
+        raise InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
+    found = _HOST_PORT.fullmatch(address)
+    if found and not (re.fullmatch(r"[0-9]{1,5}", found["port"]) and 0 < int(found["port"]) < 65_536):
+        message = f"{address} has no port from 1 to 65535; give HOST:PORT"
+        raise InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
+    return address
+
+
+def _checked_token(token: object) -> str:
     # header values travel as printable ASCII
-    token = token.strip()
+    token = token.strip() if isinstance(token, str) else ""
     if not token or not token.isascii() or not token.isprintable():
         raise InvalidArgument.of([FieldViolation("token", "needs printable ASCII", "INVALID_TOKEN")])
     return token

@@ -46,9 +46,9 @@ class Client:
         batch_timeout: float | None = 300.0,
         token: str | None = None,
     ) -> None:
+        self._timeout = None if timeout is None else _request.seconds("timeout", timeout)
+        self._batch_timeout = None if batch_timeout is None else _request.seconds("batch_timeout", batch_timeout)
         self._transport: Transport = ChannelTransport(target, token)
-        self._timeout = timeout
-        self._batch_timeout = batch_timeout
 
     @classmethod
     def over(cls, transport: Transport) -> Self:
@@ -80,7 +80,7 @@ class Client:
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Return as soon as the server is there and its models are loaded; Unavailable after `timeout` seconds."""
-        self._transport.wait_ready(timeout)
+        self._transport.wait_ready(_request.seconds("timeout", timeout))
 
     def info(self, *, timeout: float | None = None) -> types.ServerInfo:
         """Version, models, default options and limits of the server."""
@@ -131,12 +131,15 @@ class Client:
         """
         fields = Fields()
         parent, wire_options = _request.parent(fields, collection), _request.options(fields, options)
+        _request.many(fields, "claims", claims)
         fields.check()
         return Batch(self._transport, parent, wire_options, _limit(timeout, self._batch_timeout)).run(claims)
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None) -> list[types.PairScore]:
         """What the NLI model alone says of (premise, hypothesis) pairs, in their order. All or an error."""
         fields = Fields()
+        _request.many(fields, "pairs", pairs)
+        fields.check()
         messages = [_request.pair(fields, pair, f"pairs[{index}]") for index, pair in enumerate(pairs)]
         fields.check()
         scores: list[types.PairScore] = []
@@ -224,6 +227,7 @@ class Client:
         """
         fields = Fields()
         parent = _request.parent(fields, collection)
+        _request.many(fields, "statements", statements)
         fields.check()
         importer = Importer(self._transport, parent, _limit(timeout, self._batch_timeout))
         return importer.run(statements)
@@ -261,4 +265,4 @@ class Client:
 
 
 def _limit(timeout: float | None, default: float | None) -> float | None:
-    return default if timeout is None else timeout
+    return default if timeout is None else _request.seconds("timeout", timeout)

@@ -68,7 +68,11 @@ class Stance(enum.StrEnum):
 
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC, with a fraction only where there is one."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:  # in the first or the last hours that a datetime holds: its own offset tells as much
+        return value.isoformat()
+    return value.isoformat().replace("+00:00", "Z")
 
 
 def _json(value: object) -> object:

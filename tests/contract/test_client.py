@@ -147,7 +147,7 @@ class TestErrors:
             client.check("")
         assert caught.value.violations == (
             errors.FieldViolation("claim.text", "is empty", "REQUIRED"),
-            errors.FieldViolation("parent", "is no name", "BAD_NAME"),
+            errors.FieldViolation("collection", "is no name", "BAD_NAME"),  # as the caller knows it
         )
 
     @pytest.mark.parametrize(

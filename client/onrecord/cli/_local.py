@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from onrecord._places import for_caller
 from onrecord._status import from_status
 from onrecord.cli._options import missing
 from onrecord.client import Client
@@ -72,7 +73,7 @@ class LocalTransport:
         try:
             return self._runner.run(method(given, _Context()))
         except Exception as error:
-            failure = from_status(self._status_of(error))
+            failure = for_caller(from_status(self._status_of(error)))
         raise failure
 
     def wait_ready(self, timeout: float) -> None:
