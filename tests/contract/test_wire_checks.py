@@ -198,3 +198,17 @@ async def test_server_info_tells_models_defaults_and_every_limit(record: Any) ->
     assert {(limit.name, limit.value, limit.unit, limit.error_reason) for limit in info.limits} == {
         (limit.name, limit.value, limit.unit, limit.reason) for limit in ALL_LIMITS
     }
+
+
+async def test_a_claim_that_the_model_cannot_read(record: Any) -> None:
+    """Within the limit in code points and beyond the model's in tokens: no defect of the model, nor of the server."""
+    text = "a " * 999  # as many tokens
+    options = pb.CheckOptions(topic_threshold=-1)
+    result = (await record.checks.CheckClaim(claim(text, options=options))).result
+    assert (result.verdict, result.reason) == (pb.VERDICT_NOT_ENOUGH_EVIDENCE, pb.REASON_CLAIM_TOO_LONG)
+    batch = pb.BatchCheckClaimsRequest(claims=[pb.Claim(text=text), pb.Claim(text="Bo.")], options=options)
+    items = (await record.checks.BatchCheckClaims(batch)).items
+    assert [item.result.reason == pb.REASON_CLAIM_TOO_LONG for item in items] == [True, False]
+    pair = pb.Pair(premise="Bo.", hypothesis=text)
+    error = await record.error(record.checks.ScorePairs(pb.ScorePairsRequest(pairs=[pair])))
+    assert (error.code, error.info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CLAIM_TOO_LONG")

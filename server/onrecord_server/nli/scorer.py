@@ -71,7 +71,7 @@ class ClassifierScorer:
         return self._info
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
-        """Tokenise; any thread may. ModelError when a hypothesis fills the model's window alone."""
+        """Tokenise; any thread may. ClaimTooLongForModel when a hypothesis fills the model's window alone."""
         return self._tokenizer(pairs)
 
     def score(self, batch: Sequence[EncodedPair]) -> FloatArray:

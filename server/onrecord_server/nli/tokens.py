@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from onrecord_server.domain.errors import ModelError, ModelUnusable
+from onrecord_server.domain.errors import ClaimTooLongForModel, ModelError, ModelUnusable
 from onrecord_server.nli.base import EncodedPair
 
 
@@ -46,7 +46,7 @@ class PairTokenizer:
         self.max_tokens = max_tokens
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
-        """Encode, order kept. Raises ModelError when a hypothesis leaves no room for a premise."""
+        """Encode, order kept. Raises ClaimTooLongForModel when a hypothesis leaves no room for a premise."""
         try:
             encodings = self._tokenizer.encode_batch(list(pairs))
         except (TypeError, UnicodeError) as error:
@@ -65,7 +65,7 @@ class PairTokenizer:
         if excess <= 0:
             return EncodedPair(tuple(ids), start, False)
         if excess >= premise:
-            raise ModelError(
+            raise ClaimTooLongForModel(
                 f"the hypothesis is {sequences.count(1)} tokens long and the model reads {self.max_tokens} "
                 f"in all; shorten it"
             )
