@@ -138,3 +138,12 @@ def test_wire_text_is_one_short_line_of_valid_utf8(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P"]), max_size=50))
 def test_wire_text_leaves_ordinary_words_alone(text: str) -> None:
     assert wire_text(text) == text
+
+
+def test_the_cause_of_a_domain_error_is_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise errors.StoreError("the record: what to do") from OSError("/home/someone/record.db: disk I/O error")
+    except errors.StoreError as error:
+        status = status_of(error)
+    assert b"/home" not in status.SerializeToString()
+    assert "/home/someone/record.db: disk I/O error" in caplog.text

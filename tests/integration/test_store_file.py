@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -359,3 +360,84 @@ def test_migrations_start_from_any_version(tmp_path: Path, monkeypatch: pytest.M
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
         assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'next'").fetchone() == (0,)
     connection.close()
+
+
+def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
+    """A limit on the size of files, or a quota: SQLite calls it an I/O error, and to a user it is a full disk."""
+    path = tmp_path / "record.db"
+    store = reopen(path)
+    made = fill(store)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(StoreFull, match="free some space"):
+            store.create(PARENT, [StatementDraft(f"{n} " + "long " * 200) for n in range(500)], vectors(500))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert store.list(PARENT, 10, "").statements == made
+    assert len(fill(store, 500)) == 500
+    store.close()
+    whole(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM record",
+        "DROP TABLE record",
+        "DROP TABLE embeddings",
+        "UPDATE embeddings SET vector = x'00'",
+        "UPDATE embeddings SET vector = zeroblob(17)",
+        "UPDATE record SET page_token_key = x''; DROP TABLE statements",
+    ],
+)
+def test_a_record_that_somebody_has_changed(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "record.db"
+    store = reopen(path)
+    fill(store)
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.executescript(damage)
+    connection.close()
+    with pytest.raises(StoreUnusable, match="restore it from a backup|log says why") as error:
+        reopen(path)
+    assert error.value.message.startswith(f"{path}: ")
+    path.unlink()
+    reopen(path).close()  # nothing holds the lock
+
+
+@pytest.mark.parametrize("kept", [100, 4_096, 20_000])
+def test_a_record_cut_short(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "record.db"
+    store = reopen(path)
+    fill(store, 50)
+    store.close()
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(StoreUnusable, match="damaged.*restore it from a backup"):
+        reopen(path)
+
+
+def test_what_travels_to_callers_does_not_tell_where_the_record_is(tmp_path: Path) -> None:
+    """Errors met while serving name neither the file nor SQLite's own words; what is met at start names the file."""
+    path = tmp_path / "record.db"
+    store = reopen(path)
+    fill(store)
+    messages = []
+    writer = store._db._writer
+    for broken in ("ALTER TABLE statements RENAME TO gone", "PRAGMA query_only = ON"):
+        writer.execute(broken)
+        for use in (lambda: fill(store), lambda: store.list(PARENT, 1, "")):
+            try:
+                use()
+            except StoreError as error:
+                messages.append(error.message)
+    store.close()
+    for use in (lambda: fill(store), store.count):
+        with pytest.raises(StoreError) as closed:
+            use()
+        messages.append(closed.value.message)
+    assert len(messages) == 6
+    for message in messages:
+        assert message.startswith("the record")
+        assert str(tmp_path) not in message
+        assert "statements" not in message

@@ -193,6 +193,8 @@ def status_of(error: BaseException) -> status_pb2.Status:
     if not isinstance(error, errors.OnrecordError) or type(error) is errors.OnrecordError:
         return _internal_status(error)
     row = TABLE[type(error)]
+    if error.__cause__ is not None:  # what is not for callers, as the place of the record's file
+        logger.error("%s [%s: %s]", error.message, type(error.__cause__).__name__, error.__cause__)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=row.metadata(error))
     return _status(row.code, error.message, [info, *row.details(error)])
 

@@ -23,21 +23,41 @@ _PRAGMAS = (
 
 
 @contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Turn SQLite's errors into StoreError, StoreFull or StoreReadOnly."""
+def translated() -> Iterator[None]:
+    """Turn SQLite's errors into StoreError, StoreFull or StoreReadOnly.
+
+    Their messages travel to callers: neither the file's place nor SQLite's words stand in them. Both are for the log,
+    which gets the cause from where the error becomes a status.
+    """
     try:
         yield
     except sqlite3.Error as error:
-        code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFull(f"{path}: no room on the disk; nothing of this was kept, free some space") from error
+        if _is_full(error):
+            raise StoreFull("the record: no room on the disk; nothing of this was kept, free some space") from error
+        code = _code(error) & 0xFF
         if code == sqlite3.SQLITE_READONLY:
-            raise StoreReadOnly(f"{path}: may be read and not written") from error
+            raise StoreReadOnly("the record: may be read and not written") from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise StoreError(f"{path}: locked by another program; stop it and try again") from error
+            raise StoreError("the record: locked by another program; stop it and try again") from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise StoreError(f"{path}: the file is damaged; restore it from a backup") from error
-        raise StoreError(f"{path}: SQLite failed ({error})") from error
+            raise StoreError(f"the record: {DAMAGED}") from error
+        raise StoreError("the record: could not be read or written; the server's log says why") from error
+
+
+DAMAGED = "the file is damaged; restore it from a backup"
+
+# A disk quota or a limit on the size of files stops a write as a full disk does, but SQLite calls only the latter full.
+# Nothing but these and a failing disk lets a write fail.
+_FULL = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's extended result code; 0 when it was Python's own module that complained."""
+    return getattr(error, "sqlite_errorcode", 0) or 0
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return _code(error) & 0xFF == sqlite3.SQLITE_FULL or _code(error) in _FULL
 
 
 class Connections:
@@ -69,7 +89,7 @@ class Connections:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection inside a read transaction: one unchanging view of the record."""
-        with translated(self.path):
+        with translated():
             if self.in_memory:
                 with self._write_lock:
                     self._refuse_closed()
@@ -94,9 +114,9 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """The writer inside a transaction: committed to disk on leaving, undone by any exception."""
-        with self.exclusive(), translated(self.path):
+        with self.exclusive(), translated():
             if self.read_only:
-                raise StoreReadOnly(f"{self.path}: opened for reading; nothing can be written")
+                raise StoreReadOnly("the record: opened for reading; nothing can be written")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -172,11 +192,13 @@ class Connections:
             connection.close()
             if self.read_only and "immutable" not in self._uri and _is_cannot_open(error):
                 return self._open_without_log(encoder_id, dimension)
-            code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+            code = _code(error) & 0xFF
             if code == sqlite3.SQLITE_NOTADB:
                 raise StoreUnusable(f"{self.path}: not a SQLite file, so not a record; choose another file") from error
-            if code == sqlite3.SQLITE_FULL:
+            if _is_full(error):
                 raise StoreUnusable(f"{self.path}: no room on the disk to open it; free some space") from error
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):  # the latter: a table is not there
+                raise StoreUnusable(f"{self.path}: {DAMAGED} ({error})") from error
             raise StoreUnusable(f"{self.path}: cannot be opened ({error})") from error
         except BaseException:
             connection.close()
@@ -237,7 +259,7 @@ class Connections:
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise StoreError(f"{self.path}: the record is closed")
+            raise StoreError("the record is closed")
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -245,5 +267,4 @@ class Connections:
 
 
 def _is_cannot_open(error: sqlite3.Error) -> bool:
-    code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-    return code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    return _code(error) & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)

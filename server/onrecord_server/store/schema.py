@@ -123,6 +123,8 @@ def migrate(connection: sqlite3.Connection, version: int, *, encoder_id: str, di
 def check_encoder(connection: sqlite3.Connection, path: str, *, encoder_id: str, dimension: int) -> None:
     """Raises StoreUnusable when the record's vectors come from another encoder: they cannot be compared with ours."""
     stored = connection.execute("SELECT encoder_id, dimension FROM record").fetchone()
+    if stored is None:
+        raise StoreUnusable(f"{path}: the file is damaged, its first row is gone; restore it from a backup")
     if stored != (encoder_id, dimension):
         raise StoreUnusable(
             f"{path}: made with the encoder {stored[0]} ({stored[1]} wide), not {encoder_id} ({dimension} wide); "

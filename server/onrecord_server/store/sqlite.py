@@ -17,11 +17,19 @@ from pathlib import Path
 import numpy as np
 
 from onrecord_server.domain import limits, validation
-from onrecord_server.domain.errors import AlreadyExists, FieldViolation, InvalidInput, NotFound, OnrecordError
+from onrecord_server.domain.errors import (
+    AlreadyExists,
+    FieldViolation,
+    InvalidInput,
+    NotFound,
+    OnrecordError,
+    StoreError,
+    StoreUnusable,
+)
 from onrecord_server.domain.types import Statement, StatementDraft
 from onrecord_server.store import fusion, page_tokens
 from onrecord_server.store.base import FloatArray, Hit, Page
-from onrecord_server.store.connections import Connections
+from onrecord_server.store.connections import DAMAGED, Connections
 from onrecord_server.store.lexical import WordCutter, match_expression
 from onrecord_server.store.rows import COLUMNS, row_of, statement_of
 from onrecord_server.store.vectors import VectorIndex, from_blobs, to_blob
@@ -69,6 +77,12 @@ class SqliteStore:
             with self._db.reading() as connection:
                 (self._token_key,) = connection.execute("SELECT page_token_key FROM record").fetchone()
                 self._load_vectors(connection)
+        except StoreError as error:
+            self.close()
+            raise StoreUnusable(f"{connections.path}: {error.message.removeprefix('the record: ')}") from error
+        except (TypeError, ValueError) as error:  # values that no onrecord wrote: not a row, not a vector of this width
+            self.close()
+            raise StoreUnusable(f"{connections.path}: {DAMAGED}") from error
         except BaseException:
             self.close()
             raise
