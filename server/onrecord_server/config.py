@@ -125,7 +125,7 @@ class ServerConfig:
         """Host and port of `listen`; brackets of an IPv6 host are taken off."""
         host, colon, port = self.listen.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
-        if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        if not colon or not host or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65_535:
             raise ConfigError(f"--listen {self.listen}: give HOST:PORT with a port from 0 to 65535")
         if ":" in host and not bracketed:
             raise ConfigError(f"--listen {self.listen}: put an IPv6 host in brackets, [::1]:50051")

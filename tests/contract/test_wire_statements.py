@@ -298,3 +298,34 @@ async def test_an_import_gives_up_on_a_server_that_stays_full(serve: Any, engine
     wire = await serve(replace(engine.backend, record=Full()))
     got = await wire.error(wire.statements.ImportStatements(messages([draft()], 1)))
     assert (got.code, got.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+
+
+async def test_failures_of_an_import_are_named_by_their_place_in_the_stream(wire: Any) -> None:
+    """Also when what is before them did not count for whoever found them, and in a later message."""
+    bad = [
+        statement.Statement(text="a", stance=9),
+        statement.Statement(text=""),
+        statement.Statement(text="b"),
+        statement.Statement(stance=4),
+    ]
+    messages = [draft("first")], bad
+    report = await wire.statements.ImportStatements(
+        iter([pb.ImportStatementsRequest(statements=some) for some in messages])
+    )
+    assert (report.created_count, report.failed_count) == (2, 3)
+    found = {}
+    for failure in report.failures:
+        (packed,) = [detail for detail in failure.status.details if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR)]
+        details = error_details_pb2.BadRequest()
+        packed.Unpack(details)
+        found[failure.index] = [violation.field for violation in details.field_violations]
+    assert found == {
+        1: ["statements[1].stance"],
+        2: ["statements[2].text"],
+        4: ["statements[4].stance", "statements[4].text"],
+    }
+
+
+async def test_an_import_of_nothing_into_a_collection_that_cannot_be(wire: Any) -> None:
+    error = await wire.error(wire.statements.ImportStatements(iter([pb.ImportStatementsRequest(parent="X")])))
+    assert error.fields == {"parent": "INVALID_RESOURCE_NAME"}

@@ -60,7 +60,19 @@ def test_loopback_addresses_are_accepted(listen: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "listen", ["", ":", "50051", "127.0.0.1", "127.0.0.1:", ":50051", "127.0.0.1:65536", "127.0.0.1:٣", "::1:50051"]
+    "listen",
+    [
+        "",
+        ":",
+        "50051",
+        "127.0.0.1",
+        "127.0.0.1:",
+        ":50051",
+        "127.0.0.1:65536",
+        "127.0.0.1:٣",
+        "::1:50051",
+        "h:" + "9" * 5_000,
+    ],
 )
 def test_addresses_that_are_none(listen: str) -> None:
     with pytest.raises(ConfigError, match=r"HOST:PORT|brackets"):

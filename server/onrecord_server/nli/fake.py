@@ -85,7 +85,7 @@ class FakeScorer:
         return self._info
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
-        """Split into words; the premise is cut to fit. ClaimTooLongForModel when a hypothesis fills the window alone."""
+        """Split into words; the premise is cut to fit. ClaimTooLongForModel when a hypothesis fills the window."""
         encoded = []
         for premise, hypothesis in pairs:
             said, asked = self._to_ids(premise), self._to_ids(hypothesis)

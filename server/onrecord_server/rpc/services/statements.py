@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -15,11 +16,11 @@ from onrecord.v1.statement_pb2 import Statement as WireStatement
 from onrecord_server.domain.errors import FieldViolation, InvalidInput, OnrecordError, Overloaded
 from onrecord_server.domain.limits import IMPORT_CHUNK, MESSAGE_BYTES, PAGE_SIZE
 from onrecord_server.domain.types import Statement, StatementDraft
-from onrecord_server.domain.validation import draft_violations
+from onrecord_server.domain.validation import draft_violations, raise_if_any
 from onrecord_server.rpc.backend import BackendSlot, RecordKeeper
 from onrecord_server.rpc.convert import draft_from_proto, source_from_proto, statement_to_proto, timestamp_to_proto
 from onrecord_server.rpc.errors import status_of
-from onrecord_server.rpc.services.checks import check_size
+from onrecord_server.rpc.services.checks import check_size, parent_violations
 
 DEFAULT_PAGE_SIZE = 100
 MAX_FAILURES = 1_000  # listed in the answer of an import; the rest are counted
@@ -85,6 +86,7 @@ class StatementService(pb_grpc.StatementServiceServicer):
         async for message in request_iterator:
             if parent is None:
                 parent = message.parent
+                raise_if_any(parent_violations(parent))  # though nothing may follow that would meet it
             elif message.parent not in ("", parent):
                 text = f"{message.parent!r} after {parent!r}; one import has one collection, so start another"
                 raise InvalidInput([FieldViolation("parent", "PARENT_CHANGED", text)])
@@ -128,10 +130,22 @@ class _Tally:
             if isinstance(outcome, OnrecordError):
                 if len(self.failures) < MAX_FAILURES:
                     index = self.created + self.failed
+                    outcome = _placed(outcome, index)
                     self.failures.append(pb.ImportFailure(index=index, status=status_of(outcome)))
                 self.failed += 1
             else:
                 self.created += 1
+
+
+_PLACE = re.compile(r"^statement(s\[\d+\])?(?=\.)")
+
+
+def _placed(error: OnrecordError, index: int) -> OnrecordError:
+    """The error with its fields at the statement's place in the stream, whatever part of it found them to be wrong."""
+    if not isinstance(error, InvalidInput):
+        return error
+    place = f"statements[{index}]"
+    return InvalidInput([replace(found, field=_PLACE.sub(place, found.field)) for found in error.violations])
 
 
 def _convert(message: WireStatement) -> StatementDraft | InvalidInput:
