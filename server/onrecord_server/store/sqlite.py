@@ -79,7 +79,8 @@ class SqliteStore:
                 self._load_vectors(connection)
         except StoreError as error:
             self.close()
-            raise StoreUnusable(f"{connections.path}: {error.message.removeprefix('the record: ')}") from error
+            why = error.__cause__ or error.message  # for whoever starts the server, SQLite's own words help
+            raise StoreUnusable(f"{connections.path}: cannot be read ({why}); restore it from a backup") from error
         except (TypeError, ValueError) as error:  # values that no onrecord wrote: not a row, not a vector of this width
             self.close()
             raise StoreUnusable(f"{connections.path}: {DAMAGED}") from error
