@@ -161,3 +161,26 @@ def test_a_model_of_another_kind_is_no_encoder_and_no_classifier(tmp_path: Path)
     change_config(tmp_path, id2label=labels)
     with pytest.raises(ModelUnusable, match="no sequence classifier"):
         load_scorer(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("premise", "hypothesis", "neutral"),
+    [
+        ("ኢትዮጵያ ሰላም ትፈልጋለች።", "ኬንያ ጦርነት አወጀች።", True),
+        ("ኢትዮጵያ ሰላም ትፈልጋለች።", "ኢትዮጵያ ሰላም ትፈልጋለች።", False),  # the same words, though unknown
+        ("🤖🤖🤖", "🎉🎉", True),
+        ("🤖🤖🤖", "ຂ້ອຍບໍ່ມັກ", True),
+        ("a" * 150, "b" * 160, True),
+        ("ኢትዮጵያ wants peace.", "ኬንያ wants peace.", True),  # who wants it is what the model cannot tell
+        ("The shop opens at nine.", "The shop opens at nine 🎉.", False),
+        ("The shop opens at nine.", "The shop opens at nine.", False),
+    ],
+)
+def test_words_that_the_model_cannot_read_prove_nothing(
+    scorer: PairScorer, premise: str, hypothesis: str, neutral: bool
+) -> None:
+    """Each unknown word is the same token: without a check, any two texts in an unknown script entail each other."""
+    encoded = scorer.encode([(premise, hypothesis)])
+    assert encoded[0].unread is neutral
+    (row,) = scorer.score(encoded)
+    assert (row.tolist() == [0, 1, 0]) is neutral

@@ -19,12 +19,14 @@ class EncodedPair:
     """A tokenised pair, ready for a batch.
 
     `ids`: token ids with specials. `hypothesis_start`: index of the first hypothesis token (token type 1 from there).
-    `truncated`: the premise was cut from its end so that the whole hypothesis fits.
+    `truncated`: the premise was cut from its end so that the whole hypothesis fits. `unread`: the hypothesis has words
+    that the tokenizer knows nothing of and the premise does not have; to the model all such words are one and the same.
     """
 
     ids: tuple[int, ...]
     hypothesis_start: int
     truncated: bool
+    unread: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -43,7 +45,10 @@ class PairScorer(Protocol):
         ...
 
     def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
-        """Calibrated probabilities, shape (len(batch), 3), columns entailment, neutral, contradiction."""
+        """Calibrated probabilities, shape (len(batch), 3), columns entailment, neutral, contradiction.
+
+        A pair that is `unread` is neutral.
+        """
         ...
 
 

@@ -48,6 +48,9 @@ class PackedClassifier:
         return logits
 
 
+_NEUTRAL = tuple(float(label == "neutral") for label in LABELS)
+
+
 class ClassifierScorer:
     """A PairScorer on any classifier."""
 
@@ -77,7 +80,7 @@ class ClassifierScorer:
     def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Calibrated probabilities, shape (len(batch), 3), columns entailment, neutral, contradiction.
 
-        ModelError when the model's output is not finite.
+        A pair that is `unread` is neutral. ModelError when the model's output is not finite.
         """
         if not batch:
             return np.zeros((0, len(LABELS)), dtype=np.float32)
@@ -85,7 +88,10 @@ class ClassifierScorer:
             logits = self._classifier.logits(batch)[:, self._columns].astype(np.float32)
         if not np.isfinite(logits).all():
             raise ModelError("the model's output is not a number; its weights or precision do not suit this input")
-        return softmax(logits, self._temperature)
+        probabilities = softmax(logits, self._temperature)
+        # two texts in a script that the model cannot read look alike to it, and were each other's proof
+        probabilities[[pair.unread for pair in batch]] = _NEUTRAL
+        return probabilities
 
 
 def load_classifier(model: str, *, revision: str | None, precision: str, threads: int | None) -> ClassifierScorer:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from onrecord_server.domain.errors import ClaimTooLongForModel, ModelError, ModelUnusable
 from onrecord_server.nli.base import EncodedPair
@@ -29,6 +30,18 @@ def bare(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The token that stands for whatever the vocabulary lacks; None where it lacks nothing (bytes)."""
+    for name in (getattr(tokenizer.model, "unk_token", None), "[UNK]", "<unk>"):
+        if name is not None and (found := tokenizer.token_to_id(name)) is not None:
+            return int(found)
+    return None
+
+
+def _is_word(text: str) -> bool:
+    return any(c.isalnum() for c in text)
+
+
 def window(config: Mapping[str, Any], declared: int | None = None) -> int:
     """Tokens that a model reads at once, specials included. `declared`: what its tokenizer says, where it says so."""
     positions = config.get("max_position_embeddings")
@@ -43,6 +56,7 @@ class PairTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         self._tokenizer = tokenizer
+        self._unknown = unknown_id(tokenizer)
         self.max_tokens = max_tokens
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
@@ -51,11 +65,32 @@ class PairTokenizer:
             encodings = self._tokenizer.encode_batch(list(pairs))
         except (TypeError, UnicodeError) as error:
             raise ModelError("a text holds characters that are not valid Unicode") from error
-        return [self._fit(encoding.ids, encoding.sequence_ids) for encoding in encodings]
+        return [
+            replace(
+                self._fit(encoding.ids, encoding.sequence_ids), unread=self._is_unread(premise, hypothesis, encoding)
+            )
+            for (premise, hypothesis), encoding in zip(pairs, encodings, strict=True)
+        ]
 
     def uses_segments(self) -> bool:
         """Whether this model tells premise and hypothesis apart by token type."""
         return any(self._tokenizer.encode("a", "b").type_ids)
+
+    def _is_unread(self, premise: str, hypothesis: str, encoding: Encoding) -> bool:
+        """See EncodedPair. Signs without letters (an emoji in a sentence) count only where there is nothing else."""
+        if self._unknown is None or self._unknown not in encoding.ids:
+            return False
+        folded = premise.casefold()
+        read, missing = False, []
+        for token, sequence, (start, end) in zip(encoding.ids, encoding.sequence_ids, encoding.offsets, strict=True):
+            if sequence != 1:
+                continue
+            word = hypothesis[start:end]
+            if token != self._unknown:
+                read = read or _is_word(word)
+            elif word.casefold() not in folded:
+                missing.append(word)
+        return any(map(_is_word, missing)) or bool(missing and not read)
 
     def _fit(self, ids: list[int], sequences: list[int | None]) -> EncodedPair:
         premise = sequences.count(0)
