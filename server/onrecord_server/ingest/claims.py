@@ -55,6 +55,9 @@ _NOT_SPEAKERS = word_set(
     series show episode story theory law act constitution
     """
 )
+_UNSEEN = " \u200b\u200c\u200d\u2060\ufeff"
+_LEAD = re.compile(r"(?:[>*•·–—-]+ ?|\(?\d{1,2}[.)] )")
+_WRAPPERS = {'"': '"', "“": "”", "«": "»", "„": "“", "(": ")", "[": "]", "'": "'", "‘": "’"}
 _ACCORDING_ONLY = re.compile(r"(?:According|according) (?:only|solely) to ")
 
 
@@ -74,11 +77,22 @@ def parse_claim(text: str) -> ClaimAttribution:
     "Putin did not say that C" (a claim about Putin's words, which no statement of C decides). The innermost speaker of
     a relayed claim is the speaker. `content` is a full sentence; it is compared with statement texts.
     """
-    plain = _plain(" ".join(readable(text).split()))
-    found = _attributed(plain)
-    if found is not None:
-        return found
+    line = " ".join(readable(text).split())
+    for reading in dict.fromkeys((line, _unwrapped(line))):
+        found = _attributed(_plain(reading))
+        if found is not None:
+            return found
     return ClaimAttribution(tidy(" ".join(text.split())) or text)
+
+
+def _unwrapped(text: str) -> str:
+    """The claim without what a list, a quotation or a copy from elsewhere has put around all of it."""
+    text = _LEAD.sub("", text.strip(_UNSEEN))
+    closer = _WRAPPERS.get(text[:1], "")
+    ended = text.rstrip(".")
+    if closer and ended.endswith(closer) and closer not in ended[1:-1]:
+        return ended[1:-1].strip(_UNSEEN)
+    return text
 
 
 def _plain(text: str) -> _Plain:
@@ -141,6 +155,8 @@ def _attributed(plain: _Plain) -> ClaimAttribution | None:
 
 def _content(a: Attribution, text: str, speaker: str, source: str) -> str:
     words = " ".join(text[s.start : s.end].strip(" ,") for s in a.content)
+    if words[:1] in ("'", "‘"):  # quoted as some papers quote, which no other rule takes for quotation marks
+        words = _unwrapped(words)
     if a.kind is Kind.DIRECTIVE and a.hearer is not None:
         return directive(words, text[a.hearer.start : a.hearer.end])
     if a.kind is Kind.COMMITMENT:

@@ -87,3 +87,52 @@ def test_statement_and_claim_come_out_alike(document: str, claim: str) -> None:
     draft = next(d for d in ingest_document(document, Source(publisher="P")).drafts if d.speaker.name == "Jane Roe")
     read = parse_claim(claim)
     assert (read.content, read.stance, read.speaker) == (draft.text, draft.stance, "Roe")
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        '"{}"',
+        "“{}”",
+        "«{}».",
+        "({})",
+        "'{}'",
+        "‘{}’",
+        "- {}",
+        "* {}",
+        "• {}",
+        "> {}",
+        "1. {}",
+        "(2) {}",
+        "\ufeff{}",
+        "\u200b{}\u200b",
+        '  - "{}"  ',
+    ],
+)
+@pytest.mark.parametrize("claim", ["Xi said that China respects the treaty.", "It was Xi who said that it rains."])
+def test_what_is_put_around_a_claim_does_not_hide_who_speaks(wrapped: str, claim: str) -> None:
+    assert parse_claim(wrapped.format(claim)) == parse_claim(claim)
+    assert parse_claim(claim).speaker == "Xi"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“China” is what “Xi” said.",
+        '"Xi said that" is what "Putin claimed"',
+        "(Xi) said nothing (at all)",
+        "'",
+        '"',
+        "()",
+        "- ",
+        "1. ",
+        "“”",
+    ],
+)
+def test_signs_that_wrap_nothing_change_nothing(text: str) -> None:
+    assert parse_claim(text).speaker in ("", "(Xi)")
+
+
+@pytest.mark.parametrize("quoted", ["'China respects the treaty.'", "‘China respects the treaty.’"])
+def test_single_quotes_are_not_part_of_what_was_said(quoted: str) -> None:
+    assert parse_claim(f"Xi said {quoted}").content == "China respects the treaty."
