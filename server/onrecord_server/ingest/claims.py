@@ -90,8 +90,10 @@ def _unwrapped(text: str) -> str:
     text = _LEAD.sub("", text.strip(_UNSEEN))
     closer = _WRAPPERS.get(text[:1], "")
     ended = text.rstrip(".")
-    if closer and ended.endswith(closer) and closer not in ended[1:-1]:
-        return ended[1:-1].strip(_UNSEEN)
+    inside = ended[1:-1]
+    # of marks that look alike at both ends a second pair may stand inside, and then ends where the first does
+    if closer and ended.endswith(closer) and (closer not in inside or (inside[-1:] == closer == text[0])):
+        return inside.strip(_UNSEEN)
     return text
 
 

@@ -104,7 +104,7 @@ def _verb(t: list[Token], i: int) -> Cue | None:
         return None
     last = i + 1
     form = slots.get("")
-    if last < len(t) and t[last].low in slots:
+    if last < len(t) and t[last].low and t[last].low in slots:  # a quotation has no word: its `low` is empty
         form = slots[t[last].low]
         last += 1
     elif last + 1 < len(t) and is_adverb(t[last].low) and t[last + 1].low in slots and t[last + 1].low:

@@ -133,6 +133,28 @@ def test_signs_that_wrap_nothing_change_nothing(text: str) -> None:
     assert parse_claim(text).speaker in ("", "(Xi)")
 
 
+@pytest.mark.parametrize("claim", ['"Xi said “China respects the treaty.”"', '"Xi said "China respects the treaty.""'])
+def test_a_quotation_in_a_quotation(claim: str) -> None:
+    assert parse_claim(claim) == parse_claim("Xi said that China respects the treaty.")
+
+
 @pytest.mark.parametrize("quoted", ["'China respects the treaty.'", "‘China respects the treaty.’"])
 def test_single_quotes_are_not_part_of_what_was_said(quoted: str) -> None:
     assert parse_claim(f"Xi said {quoted}").content == "China respects the treaty."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jane Roe said “The bridge is safe.”",
+        "Jane Roe said “The bridge is safe”.",
+        'Jane Roe said "The bridge is safe."',
+        "Jane Roe stressed “The bridge is safe.”",
+        "Jane Roe said “that the bridge is safe”.",
+    ],
+)
+def test_a_quotation_right_after_the_verb(text: str) -> None:
+    """It was read as a part of the verb: nobody had said anything, in claims and documents alike."""
+    assert (parse_claim(text).speaker, parse_claim(text).content) == ("Jane Roe", "The bridge is safe.")
+    (draft,) = ingest_document(text, Source()).drafts
+    assert (draft.speaker.name, draft.text) == ("Jane Roe", "The bridge is safe.")
