@@ -14,6 +14,7 @@ from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.files import ModelFiles, find_model
+from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.packed import PackedBert, supports
 from onrecord_server.nli.precision import plain_linear
 from onrecord_server.nli.scorer import read_tensors
@@ -31,7 +32,11 @@ class _Trunk(Protocol):
 class SentenceEncoder:
     """A TextEncoder on a trunk that gives mean hidden states."""
 
-    def __init__(self, info: ModelInfo, tokenizer: Any, trunk: _Trunk, dimension: int) -> None:
+    def __init__(
+        self, info: ModelInfo, tokenizer: Any, trunk: _Trunk, dimension: int, lanes: Lanes | None = None
+    ) -> None:
+        """lanes: None for a trunk that spreads its own work over the cores."""
+        self._lanes = lanes
         self._info = info
         self._tokenizer = tokenizer
         self._trunk = trunk
@@ -58,13 +63,18 @@ class SentenceEncoder:
         ids = [e.ids if len(e.ids) <= limit else [*e.ids[: limit - 1], e.ids[-1]] for e in encodings]
         vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
         for part in _parts(ids):
-            with torch.inference_mode():
-                vectors[part] = self._trunk.mean_states([ids[i] for i in part]).float().numpy()
+            vectors[part] = self._means([ids[i] for i in part]).float().numpy()
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (np.isfinite(norms).all() and (norms > 0).all()):
             raise ModelError("the encoder's output is not a direction; its weights do not suit this input")
         vectors /= norms
         return vectors
+
+    def _means(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        if self._lanes is None:
+            with torch.inference_mode():
+                return self._trunk.mean_states(ids)
+        return self._lanes.run(lambda hand: self._trunk.mean_states([ids[i] for i in hand]), [len(i) for i in ids])
 
 
 def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder:
@@ -77,13 +87,16 @@ def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
         trunk: _Trunk = PackedBert(read_tensors(files), files.config, "", plain_linear)
+        lanes: Lanes | None = Lanes()
     else:
         from onrecord_server.nli import hf
 
         tokenizer, declared = hf.load_tokenizer(files)
         trunk = hf.PaddedTrunk(hf.load(files, "AutoModel"), int(files.config.get("pad_token_id") or 0))
+        lanes = None
     limit = min(window(files.config, declared), _trained_length(files))
-    encoder = SentenceEncoder(ModelInfo(files.model_id, files.revision, max_tokens=limit), tokenizer, trunk, dimension)
+    info = ModelInfo(files.model_id, files.revision, max_tokens=limit)
+    encoder = SentenceEncoder(info, tokenizer, trunk, dimension, lanes)
     _try_canary(encoder)
     return encoder
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.files import ModelFiles
+from onrecord_server.nli.lanes import cores, share_products
 from onrecord_server.nli.tokens import bare
 
 _PADDED_TOKENS = 2048  # of one forward; more gains nothing on a CPU
@@ -86,13 +87,15 @@ def load_tokenizer(files: ModelFiles) -> tuple[Tokenizer, int | None]:
 class PaddedClassifier:
     """Logits of a sequence classifier; batches are split by length so that little is padded."""
 
-    def __init__(self, model: Any, *, pad_id: int, segments: bool) -> None:
+    def __init__(self, model: Any, *, pad_id: int, segments: bool, threads: int | None = None) -> None:
         self._model = model
+        self._threads = threads or cores()
         self._pad_id = pad_id
         self._segments = segments
 
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
+        share_products(self._threads)
         order = sorted(range(len(batch)), key=lambda i: len(batch[i]))
         out: list[FloatArray | None] = [None] * len(batch)
         for part in length_parts([len(batch[i]) for i in order], _PADDED_TOKENS):
@@ -141,6 +144,7 @@ class PaddedTrunk:
 
     def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width)."""
+        share_products(cores())
         width = max(map(len, ids))
         padded = torch.full((len(ids), width), self._pad_id, dtype=torch.int64)
         mask = torch.zeros_like(padded)

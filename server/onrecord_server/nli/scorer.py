@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.calibration import read_temperature, softmax
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.labels import LABELS, label_columns
+from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.packed import PackedBert, supports
 from onrecord_server.nli.precision import linear_for, resolve
 from onrecord_server.nli.tokens import PairTokenizer, read_tokenizer, window
@@ -35,16 +35,28 @@ class _Classifier(Protocol):
 class PackedClassifier:
     """A BERT sequence classifier on packed.py."""
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any], precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, torch.Tensor],
+        config: Mapping[str, Any],
+        precision: str = "fp32",
+        threads: int | None = 1,
+    ) -> None:
+        self._lanes = Lanes(threads)
         self._trunk = PackedBert(tensors, config, "bert.", linear_for(precision))
         self._pooler = tensors["bert.pooler.dense.weight"].float(), tensors["bert.pooler.dense.bias"].float()
         self._head = tensors["classifier.weight"].float(), tensors["classifier.bias"].float()
 
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
-        first = self._trunk.first_states([p.ids for p in batch], [p.hypothesis_start for p in batch])
-        pooled = torch.tanh(torch.nn.functional.linear(first, *self._pooler))
-        logits: FloatArray = torch.nn.functional.linear(pooled, *self._head).numpy()
+
+        def compute(hand: Sequence[int]) -> torch.Tensor:
+            pairs = [batch[i] for i in hand]
+            first = self._trunk.first_states([p.ids for p in pairs], [p.hypothesis_start for p in pairs])
+            pooled = torch.tanh(torch.nn.functional.linear(first, *self._pooler))
+            return torch.nn.functional.linear(pooled, *self._head)
+
+        logits: FloatArray = self._lanes.run(compute, [len(pair) for pair in batch]).numpy()
         return logits
 
 
@@ -99,10 +111,9 @@ def load_classifier(model: str, *, revision: str | None, precision: str, threads
     files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
     columns = label_columns(_id2label(files))
     precision = resolve(precision)
-    prepare_torch(threads)
     if supports(files.config) and files.architecture == "BertForSequenceClassification":
         tokenizer = PairTokenizer(read_tokenizer(files.folder), window(files.config))
-        classifier: _Classifier = _packed(files, precision)
+        classifier: _Classifier = _packed(files, precision, threads)
     else:
         if precision == "int8":
             raise ConfigError(f"{files.model_id}: int8 is for BERT classifiers; choose fp32 or bf16 for this one")
@@ -114,23 +125,18 @@ def load_classifier(model: str, *, revision: str | None, precision: str, threads
         if precision == "bf16":
             loaded = loaded.bfloat16()
         pad_id = int(files.config.get("pad_token_id") or 0)
-        classifier = hf.PaddedClassifier(loaded, pad_id=pad_id, segments=tokenizer.uses_segments())
+        classifier = hf.PaddedClassifier(loaded, pad_id=pad_id, segments=tokenizer.uses_segments(), threads=threads)
     info = ModelInfo(files.model_id, files.revision, LABELS, precision, tokenizer.max_tokens)
     scorer = ClassifierScorer(info, tokenizer, classifier, columns, read_temperature(files.folder))
     _try_canaries(scorer)
     return scorer
 
 
-def _packed(files: ModelFiles, precision: str) -> PackedClassifier:
+def _packed(files: ModelFiles, precision: str, threads: int | None) -> PackedClassifier:
     try:
-        return PackedClassifier(read_tensors(files), files.config, precision)
+        return PackedClassifier(read_tensors(files), files.config, precision, threads)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ModelUnusable(f"{files.model_id}: the weights do not fit config.json ({error})") from error
-
-
-def prepare_torch(threads: int | None) -> None:
-    """Threads for one batch: as asked, or every core that this process may use."""
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
 
 
 def read_tensors(files: ModelFiles) -> dict[str, torch.Tensor]:
