@@ -152,7 +152,9 @@ def test_the_wrong_speaker_leaves_it_open_and_an_exclusive_claim_falls() -> None
 
 def test_reasons_of_undecided_claims() -> None:
     assert decide([], LIMITS).reason is Reason.NO_STATEMENTS_IN_SCOPE
-    assert decide([candidate(0.9, 0.05, similarity=0.1)], LIMITS).reason is Reason.NO_RELEVANT_STATEMENT
+    off_topic = decide([candidate(0.9, 0.05, similarity=0.3)], LIMITS)
+    assert off_topic.reason is Reason.NO_RELEVANT_STATEMENT
+    assert off_topic.confidence == pytest.approx(0.7)  # the nearer the nearest, the less sure
     assert decide([candidate(0.1, 0.1)], LIMITS).reason is Reason.EVIDENCE_NEUTRAL
     assert decide([candidate(0.1, 0.55)], LIMITS).reason is Reason.LOW_MARGIN
 

@@ -30,11 +30,13 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
     """Never sent."""
     VERDICT_SUPPORTED: _Verdict.ValueType  # 1
-    """A statement entails the claim and none contradicts it."""
+    """Statements entail the claim, and none weighs nearly as much against it. (Weight: probability times similarity.)"""
     VERDICT_CONTRADICTED: _Verdict.ValueType  # 2
-    """A statement contradicts the claim and none supports it."""
+    """Statements contradict the claim, and none weighs nearly as much for it."""
     VERDICT_CONFLICTING: _Verdict.ValueType  # 3
-    """The record disagrees with itself: statements support the claim and others contradict it."""
+    """The record disagrees with itself: statements support the claim, others contradict it, and the lighter side has at
+    least four fifths of the weight of the heavier.
+    """
     VERDICT_NOT_ENOUGH_EVIDENCE: _Verdict.ValueType  # 4
     """The record does not decide the claim; `reason` says why."""
 
@@ -44,11 +46,13 @@ class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
 VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
 """Never sent."""
 VERDICT_SUPPORTED: Verdict.ValueType  # 1
-"""A statement entails the claim and none contradicts it."""
+"""Statements entail the claim, and none weighs nearly as much against it. (Weight: probability times similarity.)"""
 VERDICT_CONTRADICTED: Verdict.ValueType  # 2
-"""A statement contradicts the claim and none supports it."""
+"""Statements contradict the claim, and none weighs nearly as much for it."""
 VERDICT_CONFLICTING: Verdict.ValueType  # 3
-"""The record disagrees with itself: statements support the claim and others contradict it."""
+"""The record disagrees with itself: statements support the claim, others contradict it, and the lighter side has at
+least four fifths of the weight of the heavier.
+"""
 VERDICT_NOT_ENOUGH_EVIDENCE: Verdict.ValueType  # 4
 """The record does not decide the claim; `reason` says why."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
@@ -64,7 +68,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_NO_STATEMENTS_IN_SCOPE: _Reason.ValueType  # 1
     """The collection holds no statement that may speak."""
     REASON_NO_RELEVANT_STATEMENT: _Reason.ValueType  # 2
-    """No statement is about the claim's subject."""
+    """No statement is near enough to the claim's subject (topic_threshold)."""
     REASON_EVIDENCE_NEUTRAL: _Reason.ValueType  # 3
     """Statements are about the claim's subject, and leave it open."""
     REASON_LOW_MARGIN: _Reason.ValueType  # 4
@@ -86,7 +90,7 @@ REASON_UNSPECIFIED: Reason.ValueType  # 0
 REASON_NO_STATEMENTS_IN_SCOPE: Reason.ValueType  # 1
 """The collection holds no statement that may speak."""
 REASON_NO_RELEVANT_STATEMENT: Reason.ValueType  # 2
-"""No statement is about the claim's subject."""
+"""No statement is near enough to the claim's subject (topic_threshold)."""
 REASON_EVIDENCE_NEUTRAL: Reason.ValueType  # 3
 """Statements are about the claim's subject, and leave it open."""
 REASON_LOW_MARGIN: Reason.ValueType  # 4
@@ -433,7 +437,9 @@ class CheckResult(_message.Message):
     verdict: Global___Verdict.ValueType
     """The verdict."""
     confidence: _builtins.float
-    """Probability that the verdict is right, 0 to 1, as far as the model can tell."""
+    """How sure, 0 to 1: the probability behind the deciding statement; of an undecided claim, one minus the largest
+    probability that would have decided it, or minus the similarity of the nearest statement when none is on the topic.
+    """
     reason: Global___Reason.ValueType
     """Why undecided, or why decided by who said it."""
     explanation: _builtins.str

@@ -174,7 +174,7 @@ class Statement(_message.Message):
     """
     context: _builtins.str
     """Words that make the text unambiguous but are not evidence themselves: the sentence before, a topic. At most 2,000
-    code points.
+    code points. Found by search; not read by the model.
     """
     relayed_by: _builtins.str
     """Who reported that the speaker said it, for example "People's Daily". At most 200 code points."""
@@ -196,15 +196,17 @@ class Statement(_message.Message):
 
     @_builtins.property
     def stated_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was said. Default: unknown."""
+        """When it was said. Default: unknown. Kept and returned; checks do not look at it yet."""
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """The text holds from this time on. Default: unknown."""
+        """The text holds from this time on. Default: unknown. Kept and returned; checks do not look at it yet."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """The text holds until this time. Default: unknown. Never before valid_from."""
+        """The text holds until this time. Default: unknown. Never before valid_from. Kept and returned; checks do not look
+        at it yet.
+        """
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -47,7 +47,7 @@ def _undecided(reason: Reason, who: str, supporting: tuple[str, ...]) -> str:
         case Reason.NO_STATEMENTS_IN_SCOPE:
             return "There is nothing on the record to check it against."
         case Reason.NO_RELEVANT_STATEMENT:
-            return f"Nothing {f'that {who} said ' if who else ''}on the record is about this."
+            return f"Nothing {f'that {who} said ' if who else ''}on the record is near enough to this to decide it."
         case Reason.LOW_MARGIN:
             return "The record leans one way, but not clearly enough to decide."
         case Reason.OTHER_SPEAKER:

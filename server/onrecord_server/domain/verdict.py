@@ -215,7 +215,9 @@ def _undecided(
     near = [c for c, _ in pairs if c.by_claimed and c.similarity >= limits.topic]
     lean = max((max(c.scores.entailment, c.scores.contradiction) for c in near), default=0.0)
     if not near:
-        reason = Reason.NO_RELEVANT_STATEMENT
-    else:
-        reason = Reason.LOW_MARGIN if lean >= _LEANING else Reason.EVIDENCE_NEUTRAL
+        # the gate is no proof: a statement just below it may well have decided
+        nearest = max((c.similarity for c, _ in pairs if c.by_claimed), default=0.0)
+        confidence = 1.0 - min(1.0, max(0.0, nearest))
+        return Decision(Verdict.NOT_ENOUGH_EVIDENCE, confidence, Reason.NO_RELEVANT_STATEMENT, judgements)
+    reason = Reason.LOW_MARGIN if lean >= _LEANING else Reason.EVIDENCE_NEUTRAL
     return Decision(Verdict.NOT_ENOUGH_EVIDENCE, 1.0 - lean, reason, judgements)
