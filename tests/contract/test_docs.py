@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from onrecord_server.domain.limits import ALL_LIMITS
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "generate_docs.py"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "generate_docs.py"
 
 
 def test_pages_are_current() -> None:
@@ -21,3 +23,22 @@ def test_every_limit_says_why_and_has_its_own_reason() -> None:
     assert len({limit.name for limit in ALL_LIMITS}) == len(ALL_LIMITS)
     reasons = [limit.reason for limit in ALL_LIMITS if limit.reason]
     assert len(set(reasons)) == len(reasons)
+
+
+def test_every_file_that_the_docs_name_is_there() -> None:
+    """Relative links of the Markdown files, and the docs/*.md that code and contract refer to."""
+    missing = []
+    for page in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("seeds/*.md"),
+        *ROOT.glob("server/training/*.md"),
+    ]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                missing.append(f"{page.name} -> {target}")
+    for source in [*ROOT.glob("server/onrecord_server/**/*.py"), *ROOT.glob("proto/**/*.proto")]:
+        for target in re.findall(r"docs/[\w-]+\.md", source.read_text("utf-8")):
+            if not (ROOT / target).exists():
+                missing.append(f"{source.name} -> {target}")
+    assert missing == []
