@@ -124,3 +124,17 @@ def test_terminal_too_narrow_to_draw_on(
     assert "SUPPORTED" in at_server("check", "It rains.", "--collection", collection).out
     assert "It rains." in at_server("statements", "list", "--collection", collection).out
     assert "fake" in at_server("info").out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "-", *FAKE, "--against", "-"),
+        ("batch", "-", *FAKE, "--against", "-"),
+        ("ingest", "-", "-"),
+        ("statements", "import", "-", "-"),
+    ],
+)
+def test_stdin_for_two_files(at_server: Run, arguments: tuple[str, ...]) -> None:
+    done = at_server(*arguments, stdin=b"It rains.")
+    assert (done.status, done.err) == (2, 'onrecord: stdin ("-") can be read only once; give it once\n')

@@ -17,7 +17,7 @@ import pytest
 
 from onrecord_server.domain.errors import StoreError, StoreFull, StoreReadOnly, StoreUnusable
 from onrecord_server.domain.types import Statement, StatementDraft
-from onrecord_server.store import FloatArray, schema
+from onrecord_server.store import FloatArray, connections, schema
 from onrecord_server.store.sqlite import SqliteStore, open_store
 
 DIMENSION = 8
@@ -441,3 +441,24 @@ def test_what_travels_to_callers_does_not_tell_where_the_record_is(tmp_path: Pat
         assert message.startswith("the record")
         assert str(tmp_path) not in message
         assert "statements" not in message
+
+
+def test_a_store_that_is_no_regular_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null"), Path("/dev/full")):
+        with pytest.raises(StoreUnusable, match="no regular file; choose another"):
+            reopen(path)
+
+
+def test_a_record_that_another_program_has_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    path = tmp_path / "record.db"
+    reopen(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreUnusable, match="locked by another program; stop it"):
+        reopen(path)
+    other.close()
+    reopen(path).close()

@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -93,6 +93,12 @@ def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def shown(path: str) -> str:
     """The path as messages name it."""
     return "stdin" if path == STDIN else path
+
+
+def refuse_stdin_twice(paths: Sequence[str]) -> None:
+    """Stdin is read once; a second reader would take it for an empty file."""
+    if list(paths).count(STDIN) > 1:
+        raise InputError('stdin ("-") can be read only once; give it once')
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onrecord.cli._batch import ClaimLine, claim_lines, in_line
-from onrecord.cli._files import STDIN, count_lines, probe, shown
+from onrecord.cli._files import STDIN, count_lines, probe, refuse_stdin_twice, shown
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
@@ -65,6 +65,7 @@ def command(
     """
     refuse_both(context, against)
     _refuse_overwriting(output, (claims, *against))
+    refuse_stdin_twice((claims, *against))
     probe(claims)
     tally: Counter[str] = Counter()
     with LineWriter(output) as writer:

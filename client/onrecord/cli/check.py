@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from onrecord.cli._files import STDIN, read_text
+from onrecord.cli._files import STDIN, read_text, refuse_stdin_twice
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
@@ -54,6 +54,7 @@ def command(
     from onrecord.types import CheckOptions
 
     refuse_both(context, against)
+    refuse_stdin_twice((claim, *against))
     text = read_text(STDIN).strip() if claim == STDIN else claim
     options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
     with open_client(target, timeout, against, model, encoder, collection) as client:

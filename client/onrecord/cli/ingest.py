@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from onrecord.cli._files import read_text, shown
+from onrecord.cli._files import read_text, refuse_stdin_twice, shown
 from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
 from onrecord.cli._report import InputError, emit
 
@@ -44,6 +44,7 @@ def command(
     """
     from onrecord.errors import InvalidArgument
 
+    refuse_stdin_twice(files)
     texts = [(path, read_text(path)) for path in files]  # all of them are readable, or none is sent
     with connect(target, timeout) as client:
         for path, text in texts:

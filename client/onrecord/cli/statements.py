@@ -9,7 +9,7 @@ from itertools import islice
 
 import click
 
-from onrecord.cli._files import STDIN, probe, read_text, shown
+from onrecord.cli._files import STDIN, probe, read_text, refuse_stdin_twice, shown
 from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
 from onrecord.cli._output import write_lines
 from onrecord.cli._report import InputError, complain, emit, say, to_json
@@ -171,6 +171,7 @@ def import_(
     from onrecord.cli._statements_file import StatementFile, import_file
     from onrecord.errors import OnrecordError
 
+    refuse_stdin_twice(files)
     for path in files:
         probe(path)
     created = passed = 0

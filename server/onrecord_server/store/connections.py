@@ -159,6 +159,8 @@ class Connections:
             if not folder.is_dir():
                 raise StoreUnusable(f"{self.path}: the folder {folder} does not exist; create it")
             exists = path.exists()
+            if exists and not path.is_file():  # a device or a pipe, which SQLite would wait for or fail on
+                raise StoreUnusable(f"{self.path}: no regular file; choose another")
         except (OSError, ValueError) as error:
             raise StoreUnusable(f"{self.path}: cannot be looked at ({error})") from error
         if exists and not os.access(path, os.R_OK):
@@ -185,7 +187,7 @@ class Connections:
         try:
             connection = self._connect()
         except sqlite3.Error as error:
-            raise StoreUnusable(f"{self.path}: cannot be opened ({error})") from error
+            raise StoreUnusable(f"{self.path}: cannot be opened ({error}); choose another file") from error
         try:
             self._prepare(connection, encoder_id, dimension)
         except sqlite3.Error as error:
@@ -199,7 +201,9 @@ class Connections:
                 raise StoreUnusable(f"{self.path}: no room on the disk to open it; free some space") from error
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):  # the latter: a table is not there
                 raise StoreUnusable(f"{self.path}: {DAMAGED} ({error})") from error
-            raise StoreUnusable(f"{self.path}: cannot be opened ({error})") from error
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreUnusable(f"{self.path}: locked by another program; stop it and try again") from error
+            raise StoreUnusable(f"{self.path}: cannot be opened ({error}); choose another file") from error
         except BaseException:
             connection.close()
             raise
