@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
-from onrecord_server.domain.errors import InvalidInput
+from onrecord_server.domain.errors import InvalidInput, Overloaded
 from onrecord_server.domain.types import (
     CheckOptions,
     CheckResult,
@@ -153,3 +154,29 @@ async def test_a_bad_claim_of_a_batch_fails_alone(engine: Engine) -> None:
 async def test_bad_options_are_everybodys(engine: Engine) -> None:
     with pytest.raises(InvalidInput, match="support_threshold"):
         await engine.checker.check_many(PARENT, [Claim("A.")], CheckOptions(support_threshold=2.0))
+
+
+async def test_a_batch_does_not_refuse_itself() -> None:
+    """Its claims are long enough to fill the queue: those that find it full wait for the others."""
+    config = ServerConfig(
+        store=":memory:", model="fake", encoder="fake", max_batch_tokens=256, max_queue_tokens=256, cache_pairs=0
+    )
+    async with open_engine(config) as engine:
+        await put(engine, ("Ann Lee", "The bridge is safe. " * 20))
+        claims = [Claim(f"{number} " + "the bridge is safe " * 20) for number in range(12)]
+        options = CheckOptions(topic_threshold=-1)
+        outcomes = await engine.checker.check_many(PARENT, claims, options)
+        assert [type(outcome) for outcome in outcomes] == [CheckResult] * 12
+
+
+async def test_a_batch_that_finds_no_room_at_all_is_refused_as_one() -> None:
+    config = ServerConfig(store=":memory:", model="fake", encoder="fake")
+    async with open_engine(config) as engine:
+
+        async def full(*args: object, **kwargs: object) -> None:
+            raise Overloaded(5.0)
+
+        engine.worker.embed = full  # type: ignore[method-assign, assignment]
+        soon = asyncio.get_running_loop().time() + 1
+        with pytest.raises(Overloaded):
+            await engine.checker.check_many(PARENT, [Claim("a"), Claim("b")], CheckOptions(), deadline=soon)

@@ -21,7 +21,7 @@ from onrecord_server.checking.candidates import (
 from onrecord_server.checking.premises import premises_for
 from onrecord_server.checking.result import build_result
 from onrecord_server.checking.worker import InferenceWorker
-from onrecord_server.domain.errors import ClaimTooLongForModel, InvalidInput, OnrecordError
+from onrecord_server.domain.errors import ClaimTooLongForModel, InvalidInput, OnrecordError, Overloaded
 from onrecord_server.domain.speakers import name_words
 from onrecord_server.domain.types import (
     CheckOptions,
@@ -39,8 +39,10 @@ from onrecord_server.domain.validation import claim_violations, options_violatio
 from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Decision, Thresholds, decide
 from onrecord_server.store.base import Hit, StatementStore
 
-# Of a batch, this many claims are in flight at once: enough to fill the model's batches, too few to fill its queue.
+# Of a batch, this many claims are in flight at once: enough to fill the model's batches, and if they are short, too
+# few to fill its queue.
 _BATCH_IN_FLIGHT = 64
+_OVERLOAD_TRIES = 20  # times that a claim of a batch asks for room
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Checker:
     ) -> list[CheckResult | OnrecordError]:
         """Verdicts in the order of the claims; a claim that cannot be checked yields its error in its place.
 
-        Bad options are everybody's: they raise InvalidInput.
+        Bad options are everybody's: they raise InvalidInput. So does Overloaded, when no claim could be begun.
         """
         if violations := options_violations(options):
             raise InvalidInput(violations)
@@ -109,13 +111,33 @@ class Checker:
                 return InvalidInput(bad)
             async with room:
                 try:
-                    return await self._check(parent, claim, options, deadline)
+                    return await self._check_patiently(parent, claim, options, deadline)
                 except OnrecordError as error:
                     return error
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(i, claim)) for i, claim in enumerate(claims)]
-        return [task.result() for task in tasks]
+        outcomes = [task.result() for task in tasks]
+        if outcomes and all(isinstance(outcome, Overloaded) for outcome in outcomes):
+            raise outcomes[0]  # type: ignore[misc]  # nothing was done: the caller may send all of it again
+        return outcomes
+
+    async def _check_patiently(
+        self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None
+    ) -> CheckResult:
+        """Check, waiting for room in the queue as long as the deadline allows.
+
+        The claims of one batch, if long, fill the queue by themselves; one that finds it full has only to wait for the
+        others.
+        """
+        for _ in range(_OVERLOAD_TRIES - 1):
+            try:
+                return await self._check(parent, claim, options, deadline)
+            except Overloaded as busy:
+                if deadline is not None and asyncio.get_running_loop().time() + busy.retry_after >= deadline:
+                    raise
+                await asyncio.sleep(busy.retry_after)
+        return await self._check(parent, claim, options, deadline)
 
     async def score_pairs(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> list[PairScore]:
         """What the model alone says of (premise, hypothesis) pairs. Errors as for `check`."""
