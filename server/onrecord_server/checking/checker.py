@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +43,8 @@ from onrecord_server.store.base import Hit, StatementStore
 # Of a batch, this many claims are in flight at once: enough to fill the model's batches, and if they are short, too
 # few to fill its queue.
 _BATCH_IN_FLIGHT = 64
-_OVERLOAD_TRIES = 20  # times that a claim of a batch asks for room
+_OVERLOAD_TRIES = 20  # times that a claim of a batch asks for room when nothing limits its wait
+_LONGEST_PAUSE = 10  # between two of them, in times of what the queue says
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +127,22 @@ class Checker:
     async def _check_patiently(
         self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None
     ) -> CheckResult:
-        """Check, waiting for room in the queue as long as the deadline allows.
+        """Check, waiting for room in the queue as long as the deadline allows, or for some tries where there is none.
 
         The claims of one batch, if long, fill the queue by themselves; one that finds it full has only to wait for the
         others.
         """
-        for _ in range(_OVERLOAD_TRIES - 1):
+        for tried in itertools.count(1):
             try:
                 return await self._check(parent, claim, options, deadline)
             except Overloaded as busy:
-                if deadline is not None and asyncio.get_running_loop().time() + busy.retry_after >= deadline:
+                # others wait, too: who has been refused often comes back less often
+                pause = busy.retry_after * min(tried, _LONGEST_PAUSE)
+                now = asyncio.get_running_loop().time()
+                if tried == _OVERLOAD_TRIES if deadline is None else now + pause >= deadline:
                     raise
-                await asyncio.sleep(busy.retry_after)
-        return await self._check(parent, claim, options, deadline)
+                await asyncio.sleep(pause)
+        raise AssertionError  # the loop above has no end of its own
 
     async def score_pairs(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> list[PairScore]:
         """What the model alone says of (premise, hypothesis) pairs. Errors as for `check`."""
