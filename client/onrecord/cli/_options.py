@@ -127,5 +127,6 @@ fail_on_option = click.option(
 def missing(error: ModuleNotFoundError) -> click.ClickException:
     """What to install when an import fails."""
     return click.ClickException(
-        f"this needs the server's packages ({error.name} is missing): pip install 'onrecord[server]'"
+        f"this needs the server's packages ({error.name} is missing); in a checkout of onrecord: "
+        "pip install ./server/models '.[server]'; from a package index: pip install 'onrecord[server]'"
     )
