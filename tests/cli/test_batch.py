@@ -64,6 +64,10 @@ def test_every_line_comes_out_with_its_result_or_its_error(at_server: Run, store
     assert written[2]["nope"] == 1
     assert written[6]["speaker"] == "Putin"
     assert "\\xe9" in written[7]["input"]
+    assert [line["error"]["reason"] for line in written[1:-1]] == [
+        *["BAD_LINE"] * 4, "INVALID_FIELDS", "INVALID_FIELDS", *["BAD_LINE"] * 2
+    ]  # fmt: skip
+    assert [v["reason"] for v in written[5]["error"]["violations"]] == ["NOT_UNICODE"]  # the server's word for it
     told = done.err.splitlines()
     assert len([line for line in told if line.endswith("passed over") and ": line " in line]) == 8
     assert any(": line 8: claim: is empty" in line for line in told)

@@ -59,7 +59,8 @@ def command(
 
     A line {"claim": "...", "speaker": "..."} (speaker optional, other keys kept) comes out as the same line plus the
     fields of the result, "verdict" and so on, in the same order. A bad line comes out with an "error" instead and is
-    reported on stderr. Lines are written as they are done: interrupted work keeps what it has.
+    reported on stderr; the error's "reason" is BAD_LINE where the line is no JSON object with a string "claim", and
+    otherwise one of docs/errors.md. Lines are written as they are done: interrupted work keeps what it has.
 
     --json prints a summary, when the results go to a file.
     """
