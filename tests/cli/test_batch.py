@@ -108,6 +108,14 @@ def test_json_summary(at_server: Run, stored: str, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("most", [0, 1])
+def test_as_much_evidence_as_asked_for(at_server: Run, client: onrecord.Client, stored: str, most: int) -> None:
+    client.add_statement(f"{STATEMENT} It said so.", collection=stored)
+    line = json.dumps({"claim": STATEMENT}).encode()
+    done = at_server("batch", "-", "--collection", stored, "--max-evidence", str(most), stdin=line)
+    assert len(done.json["evidence"]) == most
+
+
 def test_stdin_to_stdout(at_server: Run, stored: str) -> None:
     done = at_server("batch", "-", "--collection", stored, stdin=json.dumps({"claim": STATEMENT}).encode())
     assert done.jsons[0]["verdict"] == "SUPPORTED"

@@ -39,6 +39,11 @@ target_option = click.option(
 )
 
 
+max_evidence_option = click.option(
+    "--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Statements shown, 0 to 32.  [default: 5]"
+)
+
+
 def server_options(function: Function) -> Function:
     """--target and --timeout."""
     return target_option(timeout_option(function))
