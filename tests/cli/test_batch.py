@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -93,6 +94,26 @@ def test_an_output_can_be_checked_again(at_server: Run, stored: str, tmp_path: P
     at_server("batch", claims, "-o", str(first), "--collection", stored)
     at_server("batch", str(first), "-o", str(second), "--collection", stored)
     assert [line.keys() for line in read(second)] == [line.keys() for line in read(first)]
+
+
+def test_what_the_output_sets_does_not_hide_what_the_input_has(at_server: Run, stored: str, tmp_path: Path) -> None:
+    own = {"verdict": "CONTRADICTED", "error": "none", "input_error": 1, "provenance": "a thesis"}
+    claims = write(tmp_path / "c.jsonl", {"claim": STATEMENT, **own}, {"claim": "", **own})
+    out = tmp_path / "out.jsonl"
+    at_server("batch", claims, "-o", str(out), "--collection", stored)
+    checked, refused = read(out)
+    assert (checked["verdict"], "error" in checked, refused["error"]["line"]) == ("SUPPORTED", False, 2)
+    assert "verdict" not in refused
+    for line in (checked, refused):
+        assert line["input_verdict"] == "CONTRADICTED"
+        assert line["input_provenance"] == "a thesis"
+        assert (line["input_error"], line["input_input_error"]) == (1, "none")
+
+
+def test_help_names_every_key_that_the_output_sets(run: Run) -> None:
+    told = run("batch", "--help").out
+    result = {field.name for field in dataclasses.fields(onrecord.CheckResult)}
+    assert {key for key in (*result, "input_verdict", "error", "BAD_LINE") if key not in told} == set()
 
 
 def test_json_summary(at_server: Run, stored: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onrecord.cli._batch import ClaimLine, claim_lines, in_line
+from onrecord.cli._batch import ERROR_KEY, ClaimLine, claim_lines, in_line
 from onrecord.cli._files import STDIN, count_lines, probe, shown
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
@@ -62,9 +62,14 @@ def command(
     """Check the claims of a .jsonl file ("-" is stdin), one object a line.
 
     A line {"claim": "...", "speaker": "..."} (speaker optional, other keys kept) comes out as the same line plus the
-    fields of the result, "verdict" and so on, in the same order. A bad line comes out with an "error" instead and is
-    reported on stderr; the error's "reason" is BAD_LINE where the line is no JSON object with a string "claim", and
-    otherwise one of docs/errors.md. Lines are written as they are done: interrupted work keeps what it has.
+    fields of the result, in the same order: verdict, confidence, reason, evidence, supporting_speakers,
+    contradicting_speakers, attribution, provenance, timings, explanation. A key of the input with one of these names,
+    or "error", is kept with "input_" before it: its "verdict" as "input_verdict". In an output of `batch` that is
+    checked again, the old outcome is replaced.
+
+    A bad line comes out with an "error" instead and is reported on stderr; the error's "reason" is BAD_LINE where the
+    line is no JSON object in UTF-8 with a string "claim" (and "speaker", if any), otherwise one of docs/errors.md.
+    Lines are written as they are done: interrupted work keeps what it has.
 
     --json prints a summary, when the results go to a file.
     """
@@ -127,7 +132,7 @@ def _checked(
             tally["bad" if isinstance(outcome, InvalidArgument) else "failed"] += 1
             outcome = in_line(outcome)
             complain(f"{shown(path)}: line {line.number}: {outcome.message}; passed over")
-            yield to_json({**line.kept(), "error": {"line": line.number, **outcome.to_dict()}})
+            yield to_json({**line.kept(), ERROR_KEY: {"line": line.number, **outcome.to_dict()}})
         else:
             raise outcome  # of the service, not of this line
 
