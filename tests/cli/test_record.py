@@ -97,7 +97,7 @@ def test_export_and_import_carry_everything(
     assert stat.S_IMODE(out.stat().st_mode) == 0o666 & ~_umask()
     copy = f"{collection}-copy"
     taken = at_server("statements", "import", str(out), "--collection", copy, "--json")
-    assert taken.json == {"file": str(out), "created_count": 2, "failed_count": 0}
+    assert taken.json == {"file": str(out), "created_count": 2, "failed_count": 0, "failures": []}
 
     def essence(statement: onrecord.Statement) -> tuple[object, ...]:
         return (statement.name.rpartition("/")[2], statement.text, statement.speaker, statement.source)
@@ -130,6 +130,18 @@ def test_bad_lines_in_the_middle_of_an_import(
     texts = [statement.text for statement in client.list_statements(collection)]
     assert len(texts) == 1_097
     assert texts[-1] == "Statement number 1099."
+
+
+def test_json_of_an_import_says_which_lines_failed_and_why(at_server: Run, collection: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"text": "One.", "id": "one"}\n{"text": ""}\n\n{"txt": 1}\n{"text": "One again.", "id": "one"}\n')
+    done = at_server("statements", "import", str(path), "--collection", collection, "--json")
+    assert (done.json["created_count"], done.json["failed_count"]) == (1, 3)
+    assert [(failure["line"], failure["reason"]) for failure in done.json["failures"]] == [
+        (2, "INVALID_FIELDS"), (4, "BAD_LINE"), (5, "STATEMENT_EXISTS"),
+    ]  # fmt: skip
+    assert done.json["failures"][0]["violations"][0]["field"] == "text"
+    assert done.json["failures"][0]["message"] in done.err
 
 
 def test_an_export_that_fails_leaves_the_file_as_it_was(run: Run, tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING
 
+from onrecord._places import renamed
 from onrecord.cli._files import BadLine, read_lines, shown
 from onrecord.cli._report import complain
+from onrecord.errors import InvalidArgument, OnrecordError
 from onrecord.types import ImportReport, Statement
 
 if TYPE_CHECKING:
@@ -19,10 +22,12 @@ _KEYS = frozenset(field.name for field in fields(Statement))
 _FIELD = re.compile(r"\bstatements\[\d+\]\.")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MOST_KEYS = 8  # named in the note about keys that are not read
+_MOST_LISTED = 1_000  # bad lines that `failures` holds, as many as the report of an import
 
 
 class StatementFile:
-    """Reads one file for an import; bad lines are reported as they are met and passed over.
+    """Reads one file for an import; bad lines are reported as they are met and passed over. `bad_lines` is their
+    number; `failures` has the first 1,000 of them as JSON: line, code, reason, message and what else the error tells.
 
     A statement keeps its id, from `name` or a key `id` that can be one, and moves into the given collection; with
     `new_names` the server names all of them.
@@ -31,6 +36,7 @@ class StatementFile:
     def __init__(self, path: str, collection: str, *, new_names: bool = False) -> None:
         self.path = path
         self.bad_lines = 0
+        self.failures: list[dict[str, object]] = []
         self._parent = collection if collection.startswith("collections/") else f"collections/{collection}"
         self._new_names = new_names
         self._numbers = array("q")  # line of each statement handed out
@@ -43,7 +49,7 @@ class StatementFile:
                 if "text" not in data:
                     raise BadLine('no "text"')
             except BadLine as error:
-                self._bad(line.number, str(error))
+                self._bad(line.number, InvalidArgument(str(error), reason="BAD_LINE"))
                 continue
             self._numbers.append(line.number)
             yield self._named(data)
@@ -64,14 +70,16 @@ class StatementFile:
             return {**kept, "name": ""} if isinstance(name, str) else kept
         return {**kept, "name": f"{self._parent}/statements/{identifier}"}
 
-    def _bad(self, number: int, why: str) -> None:
+    def _bad(self, number: int, error: OnrecordError) -> None:
         self.bad_lines += 1
-        complain(f"{shown(self.path)}: line {number}: {why}; passed over")
+        if len(self.failures) < _MOST_LISTED:
+            self.failures.append({"line": number, **error.to_dict()})
+        complain(f"{shown(self.path)}: line {number}: {error.message}; passed over")
 
     def report(self, outcome: ImportReport) -> None:
         """Say on stderr which lines the record did not take, and which keys were not read."""
         for failure in outcome.failures:
-            self._bad(self._numbers[failure.index], _FIELD.sub("", failure.error.message))
+            self._bad(self._numbers[failure.index], renamed(failure.error, partial(_FIELD.sub, "")))
         if unlisted := outcome.failed_count - len(outcome.failures):
             self.bad_lines += unlisted
             complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")
