@@ -132,6 +132,34 @@ def test_bad_lines_in_the_middle_of_an_import(
     assert texts[-1] == "Statement number 1099."
 
 
+def test_ids_of_lines_become_names_or_are_reported(
+    at_server: Run, client: onrecord.Client, collection: str, tmp_path: Path
+) -> None:
+    """An id that were silently replaced would put its statement on the record again with every import."""
+    path = tmp_path / "s.jsonl"
+    lines = [
+        {"id": "good-one", "text": "One."}, {"id": 17, "text": "Two."}, {"id": None, "text": "Three."},
+        {"id": "Not an id!", "text": "Four."}, {"id": "x" * 500, "text": "Five."}, {"id": True, "text": "Six."},
+        {"id": [1], "text": "Seven."}, {"id": "other", "name": "mine", "text": "Eight."},
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    where = ("--collection", collection)
+    done = at_server("statements", "import", str(path), *where, "--json")
+    assert [failure["line"] for failure in done.json["failures"]] == [4, 5, 6, 7]
+    assert "line 4: the id 'Not an id!' cannot be one" in done.err
+    assert "line 7: the id that is a list cannot be one" in done.err
+    assert max(map(len, done.err.splitlines())) < 300
+    assert done.err.splitlines()[-1].endswith("not read: id")  # the last line's, which has a name, too
+    ids = [statement.name.rpartition("/")[2] for statement in client.list_statements(collection)]
+    assert ids[:2] == ["good-one", "17"]
+    assert (len(ids), ids[3]) == (4, "mine")
+    path.write_text(json.dumps(lines[0]))
+    assert "not read" not in at_server("statements", "import", str(path), "--collection", f"{collection}-b").err
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = at_server("statements", "import", str(path), *where, "--new-names")
+    assert (again.status, again.err) == (0, "")
+
+
 def test_json_of_an_import_says_which_lines_failed_and_why(at_server: Run, collection: str, tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text('{"text": "One.", "id": "one"}\n{"text": ""}\n\n{"txt": 1}\n{"text": "One again.", "id": "one"}\n')

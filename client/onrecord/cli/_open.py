@@ -55,7 +55,7 @@ def _document(path: str) -> str | None:
 def _import(client: Client, path: str, collection: str) -> None:
     from onrecord.cli._statements_file import StatementFile, import_file
 
-    file = StatementFile(path, collection)
+    file = StatementFile(path, collection, any_id=True)
     if import_file(client, file, collection).created_count == 0:
         raise InputError(f"{shown(path)}: no statement in it")
 

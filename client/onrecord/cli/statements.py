@@ -167,11 +167,12 @@ def import_(
     """Put the statements of .jsonl files ("-" is stdin) on the record.
 
     A line is a statement as `export` writes it, or as little as {"text": "...", "speaker": "..."}. It keeps its id
-    (`name`, or `id` where that can be one), in the given collection. A bad line is reported and passed over.
+    (`name`, else `id`: a-z, 0-9 and -, at most 63) in the given collection. A bad line, also one with an id that cannot
+    be one, is reported and passed over.
 
     --json prints what became of each file; "failures" has the first 1,000 bad lines, each with "line", "reason" and
-    "message". The reason is BAD_LINE where the line is no JSON object in UTF-8 with a "text", otherwise one of
-    docs/errors.md.
+    "message". The reason is BAD_LINE where the line is no JSON object in UTF-8 with a "text" and an id that can
+    be one, otherwise one of docs/errors.md.
     """
     from onrecord.cli._statements_file import StatementFile, import_file
     from onrecord.errors import OnrecordError
