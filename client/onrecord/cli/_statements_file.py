@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import partial
@@ -33,15 +34,26 @@ class StatementFile:
     A statement keeps its id, from `name` or a key `id`, and moves into the given collection; with `new_names` the
     server names all of them. An `id` that cannot be one makes its line a bad one, for under a new name the statement
     would come twice when the file is imported again; with `any_id`, for a record that is not kept, it is not read.
+    Of bad lines with the same fault, the first `most_alike` are reported and the others counted; None reports all.
     """
 
-    def __init__(self, path: str, collection: str, *, new_names: bool = False, any_id: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        collection: str,
+        *,
+        new_names: bool = False,
+        any_id: bool = False,
+        most_alike: int | None = None,
+    ) -> None:
         self.path = path
         self.bad_lines = 0
         self.failures: list[dict[str, object]] = []
         self._parent = collection if collection.startswith("collections/") else f"collections/{collection}"
         self._new_names = new_names
         self._any_id = any_id
+        self._most_alike = most_alike
+        self._alike: Counter[str] = Counter()
         self._numbers = array("q")  # line of each statement handed out
         self._unread: set[str] = set()
 
@@ -91,12 +103,19 @@ class StatementFile:
         self.bad_lines += 1
         if len(self.failures) < _MOST_LISTED:
             self.failures.append({"line": number, **error.to_dict()})
+        if self._most_alike is not None:
+            self._alike[error.message] += 1
+            if self._alike[error.message] > self._most_alike:
+                return  # `report` has their number
         complain(f"{shown(self.path)}: line {number}: {error.message}; passed over")
 
     def report(self, outcome: ImportReport) -> None:
         """Say on stderr which lines the record did not take, and which keys were not read."""
         for failure in outcome.failures:
             self._bad(self._numbers[failure.index], renamed(failure.error, partial(_FIELD.sub, "")))
+        for message, count in self._alike.items():
+            if self._most_alike is not None and (more := count - self._most_alike) > 0:
+                complain(f"{shown(self.path)}: {more:,} more line{'s' * (more > 1)}: {message}; passed over")
         if unlisted := outcome.failed_count - len(outcome.failures):
             self.bad_lines += unlisted
             complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")
