@@ -41,6 +41,18 @@ def test_ingest_then_list_then_check(at_server: Run, collection: str, article: s
     assert at_server("check", "Russia respects China.", *where, "--json").json["verdict"] == "SUPPORTED"
 
 
+def test_a_second_ingest_says_that_its_options_changed_nothing(at_server: Run, collection: str, article: str) -> None:
+    first = ("ingest", article, "--collection", collection, "--publisher", "The Daily", "--date", "2021-08-29")
+    assert at_server(*first).err == ""
+    assert at_server(*first).err == ""  # asks for what is there
+    done = at_server(*first[:4], "--publisher", "The Weekly", "--date", "2021-08-29", "--title", "A call")
+    assert done.status == 0
+    assert done.err == (
+        f"onrecord: {article}: it is on the record already, and --publisher and --title changed nothing; "
+        "to ingest it anew, delete its statements first\n"
+    )
+
+
 def test_a_document_from_stdin(at_server: Run, collection: str) -> None:
     done = at_server("ingest", "-", "--collection", collection, stdin=ARTICLE.encode())
     assert done.out.startswith("stdin  2 statements put on the record")
