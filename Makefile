@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test check proto proto-check lint clean bench
+.PHONY: install demo test check proto proto-check lint clean
 
 install: $(STAMP)
 
@@ -39,5 +39,5 @@ proto-check: install
 	$(BIN)/python scripts/generate_stubs.py --check
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

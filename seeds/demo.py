@@ -51,14 +51,14 @@ def server(folder: Path) -> Iterator[str]:
 def row(claim: dict[str, object], result: onrecord.CheckResult) -> list[str]:
     """One line of the table."""
     verdict, expected = result.verdict.value, str(claim["expected"])
-    mark = "" if verdict == expected else f" [dim](expected {expected})[/]"
+    mark = "" if verdict == expected else f"\n[bold red]✗ expected {expected}[/]"
     quotes = []
     for item in result.evidence:
         if item.relation is not onrecord.Relation.NEUTRAL:
             who = item.statement.speaker.name or "narrator"
             quotes.append(f"{item.relation.value.lower()}: [bold]{who}[/]: {item.quote}")
     text = "\n".join(quotes[:2]) or result.explanation
-    return [str(claim["claim"]), f"[{COLOURS[verdict]}]{verdict}[/]{mark}\n{result.confidence:.2f}", text]
+    return [str(claim["claim"]), f"[{COLOURS[verdict]}]{verdict}[/]\n{result.confidence:.2f}{mark}", text]
 
 
 def main() -> int:
@@ -66,12 +66,15 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 140)
     claims = [json.loads(line) for line in (SEEDS / "claims.jsonl").read_text("utf-8").splitlines()]
     started = time.perf_counter()
+    console.print("Starting the server; it loads the models, which takes some seconds …")
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as address, onrecord.Client(address) as client:
         info = client.info()
         console.print(f"Server {info.version} at {address}, model {info.model.model_id} ({info.model.precision})")
+        console.print("Ingesting the article …")
         report = client.ingest((SEEDS / "article.txt").read_text("utf-8"))
         speakers = Counter(s.speaker.name or "narrator" for s in report.statements)
         console.print(f"Ingested the article: {len(report.statements)} statements, {dict(speakers)}")
+        console.print(f"Checking {len(claims)} claims …")
         began = time.perf_counter()
         outcomes = client.check_batch([claim["claim"] for claim in claims])
         seconds = time.perf_counter() - began
@@ -83,13 +86,13 @@ def main() -> int:
     for claim, outcome in zip(claims, outcomes, strict=True):
         if isinstance(outcome, onrecord.OnrecordError):
             failed += 1
-            table.add_row(claim["claim"], "[red]error[/]", str(outcome))
+            table.add_row(claim["claim"], "[bold red]✗ error[/]", str(outcome))
             continue
         right += outcome.verdict.value == claim["expected"]
         table.add_row(*row(claim, outcome))
     console.print(table)
     console.print(
-        f"{right} of {len(claims)} verdicts as a careful reader gives them; "
+        f"{right} of {len(claims)} verdicts as a careful reader gives them, the others marked ✗; "
         f"{len(claims)} claims checked over gRPC in {seconds:.1f} s, {time.perf_counter() - started:.1f} s in all."
     )
     return 1 if failed else 0

@@ -37,7 +37,7 @@ class Fields:
             value.encode()
         except UnicodeEncodeError as error:
             found = f"U+{ord(value[error.start]):04X} at code point {error.start}"
-            self.bad(field, f"holds a lone surrogate ({found}), which UTF-8 cannot carry; remove it", "LONE_SURROGATE")
+            self.bad(field, f"holds a lone surrogate ({found}), which UTF-8 cannot carry; remove it", "NOT_UNICODE")
             return ""
         return value
 

@@ -81,6 +81,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
+def child_environment() -> Callable[..., dict[str, str]]:
+    """`environment`, for tests that start another program than `onrecord`."""
+    return environment
+
+
+@pytest.fixture
 def collection() -> str:
     """A collection of the test's own."""
     return f"t{uuid.uuid4().hex}"

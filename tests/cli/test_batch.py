@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -64,6 +65,10 @@ def test_every_line_comes_out_with_its_result_or_its_error(at_server: Run, store
     assert written[2]["nope"] == 1
     assert written[6]["speaker"] == "Putin"
     assert "\\xe9" in written[7]["input"]
+    assert [line["error"]["reason"] for line in written[1:-1]] == [
+        *["BAD_LINE"] * 4, "INVALID_FIELDS", "INVALID_FIELDS", *["BAD_LINE"] * 2
+    ]  # fmt: skip
+    assert [v["reason"] for v in written[5]["error"]["violations"]] == ["NOT_UNICODE"]  # the server's word for it
     told = done.err.splitlines()
     assert len([line for line in told if line.endswith("passed over") and ": line " in line]) == 8
     assert any(": line 8: claim: is empty" in line for line in told)
@@ -91,6 +96,26 @@ def test_an_output_can_be_checked_again(at_server: Run, stored: str, tmp_path: P
     assert [line.keys() for line in read(second)] == [line.keys() for line in read(first)]
 
 
+def test_what_the_output_sets_does_not_hide_what_the_input_has(at_server: Run, stored: str, tmp_path: Path) -> None:
+    own = {"verdict": "CONTRADICTED", "error": "none", "input_error": 1, "provenance": "a thesis"}
+    claims = write(tmp_path / "c.jsonl", {"claim": STATEMENT, **own}, {"claim": "", **own})
+    out = tmp_path / "out.jsonl"
+    at_server("batch", claims, "-o", str(out), "--collection", stored)
+    checked, refused = read(out)
+    assert (checked["verdict"], "error" in checked, refused["error"]["line"]) == ("SUPPORTED", False, 2)
+    assert "verdict" not in refused
+    for line in (checked, refused):
+        assert line["input_verdict"] == "CONTRADICTED"
+        assert line["input_provenance"] == "a thesis"
+        assert (line["input_error"], line["input_input_error"]) == (1, "none")
+
+
+def test_help_names_every_key_that_the_output_sets(run: Run) -> None:
+    told = run("batch", "--help").out
+    result = {field.name for field in dataclasses.fields(onrecord.CheckResult)}
+    assert {key for key in (*result, "input_verdict", "error", "BAD_LINE") if key not in told} == set()
+
+
 def test_json_summary(at_server: Run, stored: str, tmp_path: Path) -> None:
     claims = write(tmp_path / "c.jsonl", {"claim": STATEMENT}, {"claim": "Bananas are yellow."}, b"x")
     out = str(tmp_path / "out.jsonl")
@@ -102,6 +127,14 @@ def test_json_summary(at_server: Run, stored: str, tmp_path: Path) -> None:
         "failed_count": 1,
         "verdicts": {"SUPPORTED": 1, "NOT_ENOUGH_EVIDENCE": 1},
     }
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_as_much_evidence_as_asked_for(at_server: Run, client: onrecord.Client, stored: str, most: int) -> None:
+    client.add_statement(f"{STATEMENT} It said so.", collection=stored)
+    line = json.dumps({"claim": STATEMENT}).encode()
+    done = at_server("batch", "-", "--collection", stored, "--max-evidence", str(most), stdin=line)
+    assert len(done.json["evidence"]) == most
 
 
 def test_stdin_to_stdout(at_server: Run, stored: str) -> None:

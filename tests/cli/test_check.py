@@ -97,6 +97,27 @@ def test_bad_lines_of_a_file_are_reported_and_passed_over(run: Run, tmp_path: Pa
     assert "not read: color" in told[-1]
 
 
+def test_the_same_fault_on_many_lines_is_reported_five_times_and_counted(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "claims.jsonl"
+    path.write_text('{"claim": "x"}\n' * 43 + '{"text": 5}\n')
+    done = run("check", "x", "--against", str(path), *FAKE)
+    assert done.status == 2
+    assert done.err.splitlines() == [
+        *(f'onrecord: {path}: line {number}: no "text"; passed over' for number in range(1, 6)),
+        f"onrecord: {path}: line 44: text: needs a string, not a number; passed over",
+        f'onrecord: {path}: 38 more lines: no "text"; passed over',
+        f"onrecord: {path}: no statement in it",
+    ]
+
+
+def test_any_id_will_do_for_a_record_that_is_not_kept(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps({"id": "Doc_1", "text": STATEMENT}))
+    done = run("check", STATEMENT, "--against", str(path), *FAKE, "--json")
+    assert (done.status, done.json["verdict"]) == (0, "SUPPORTED")
+    assert done.err == f"onrecord: {path}: keys that are not part of a statement were not read: id\n"
+
+
 def test_a_claim_from_stdin(run: Run, statements: str) -> None:
     done = run("check", "-", "--against", statements, *FAKE, "--json", stdin=f"{STATEMENT}\n".encode())
     assert done.json["attribution"]["content"].startswith("Russia opposes")

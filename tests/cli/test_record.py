@@ -41,6 +41,18 @@ def test_ingest_then_list_then_check(at_server: Run, collection: str, article: s
     assert at_server("check", "Russia respects China.", *where, "--json").json["verdict"] == "SUPPORTED"
 
 
+def test_a_second_ingest_says_that_its_options_changed_nothing(at_server: Run, collection: str, article: str) -> None:
+    first = ("ingest", article, "--collection", collection, "--publisher", "The Daily", "--date", "2021-08-29")
+    assert at_server(*first).err == ""
+    assert at_server(*first).err == ""  # asks for what is there
+    done = at_server(*first[:4], "--publisher", "The Weekly", "--date", "2021-08-29", "--title", "A call")
+    assert done.status == 0
+    assert done.err == (
+        f"onrecord: {article}: it is on the record already, and --publisher and --title changed nothing; "
+        "to ingest it anew, delete its statements first\n"
+    )
+
+
 def test_a_document_from_stdin(at_server: Run, collection: str) -> None:
     done = at_server("ingest", "-", "--collection", collection, stdin=ARTICLE.encode())
     assert done.out.startswith("stdin  2 statements put on the record")
@@ -97,7 +109,7 @@ def test_export_and_import_carry_everything(
     assert stat.S_IMODE(out.stat().st_mode) == 0o666 & ~_umask()
     copy = f"{collection}-copy"
     taken = at_server("statements", "import", str(out), "--collection", copy, "--json")
-    assert taken.json == {"file": str(out), "created_count": 2, "failed_count": 0}
+    assert taken.json == {"file": str(out), "created_count": 2, "failed_count": 0, "failures": []}
 
     def essence(statement: onrecord.Statement) -> tuple[object, ...]:
         return (statement.name.rpartition("/")[2], statement.text, statement.speaker, statement.source)
@@ -130,6 +142,46 @@ def test_bad_lines_in_the_middle_of_an_import(
     texts = [statement.text for statement in client.list_statements(collection)]
     assert len(texts) == 1_097
     assert texts[-1] == "Statement number 1099."
+
+
+def test_ids_of_lines_become_names_or_are_reported(
+    at_server: Run, client: onrecord.Client, collection: str, tmp_path: Path
+) -> None:
+    """An id that were silently replaced would put its statement on the record again with every import."""
+    path = tmp_path / "s.jsonl"
+    lines = [
+        {"id": "good-one", "text": "One."}, {"id": 17, "text": "Two."}, {"id": None, "text": "Three."},
+        {"id": "Not an id!", "text": "Four."}, {"id": "x" * 500, "text": "Five."}, {"id": True, "text": "Six."},
+        {"id": [1], "text": "Seven."}, {"id": "other", "name": "mine", "text": "Eight."},
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    where = ("--collection", collection)
+    done = at_server("statements", "import", str(path), *where, "--json")
+    assert [failure["line"] for failure in done.json["failures"]] == [4, 5, 6, 7]
+    assert "line 4: the id 'Not an id!' cannot be one" in done.err
+    assert "line 7: the id that is a list cannot be one" in done.err
+    assert max(map(len, done.err.splitlines())) < 300
+    assert done.err.splitlines()[-1].endswith("not read: id")  # the last line's, which has a name, too
+    ids = [statement.name.rpartition("/")[2] for statement in client.list_statements(collection)]
+    assert ids[:2] == ["good-one", "17"]
+    assert (len(ids), ids[3]) == (4, "mine")
+    path.write_text(json.dumps(lines[0]))
+    assert "not read" not in at_server("statements", "import", str(path), "--collection", f"{collection}-b").err
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = at_server("statements", "import", str(path), *where, "--new-names")
+    assert (again.status, again.err) == (0, "")
+
+
+def test_json_of_an_import_says_which_lines_failed_and_why(at_server: Run, collection: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"text": "One.", "id": "one"}\n{"text": ""}\n\n{"txt": 1}\n{"text": "One again.", "id": "one"}\n')
+    done = at_server("statements", "import", str(path), "--collection", collection, "--json")
+    assert (done.json["created_count"], done.json["failed_count"]) == (1, 3)
+    assert [(failure["line"], failure["reason"]) for failure in done.json["failures"]] == [
+        (2, "INVALID_FIELDS"), (4, "BAD_LINE"), (5, "STATEMENT_EXISTS"),
+    ]  # fmt: skip
+    assert done.json["failures"][0]["violations"][0]["field"] == "text"
+    assert done.json["failures"][0]["message"] in done.err
 
 
 def test_an_export_that_fails_leaves_the_file_as_it_was(run: Run, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from onrecord.types import CheckResult, Claim
 
 _FIELD = re.compile(r"\bclaims\[\d+\]\.(\w+)")
 RESULT_KEYS = frozenset(field.name for field in fields(CheckResult))
+ERROR_KEY = "error"
+_RENAMED = "input_"  # begins the name under which a key of the input is kept that the output sets itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,28 @@ class ClaimLine:
     error: InvalidArgument | None = None
 
     def kept(self) -> dict[str, object]:
-        """What the output repeats. When the line is itself an output of before, its old outcome is left out."""
-        old = RESULT_KEYS if {"verdict", "provenance"} <= self.data.keys() else frozenset()
-        return {key: value for key, value in self.data.items() if key != "error" and key not in old}
+        """What the output repeats. A key that the output sets itself is kept as input_KEY: a line's own "verdict", say,
+        is the one to compare with. When the line is itself an output of before, its old outcome is left out.
+        """
+        old = self._old_outcome()
+        kept = {}
+        for key, value in self.data.items():
+            if key in old:
+                continue
+            name = key
+            while name in RESULT_KEYS or name == ERROR_KEY or (name != key and name in self.data):
+                name = _RENAMED + name
+            kept[name] = value
+        return kept
+
+    def _old_outcome(self) -> frozenset[str]:
+        """The keys that an earlier run has set."""
+        provenance, error = self.data.get("provenance"), self.data.get(ERROR_KEY)
+        if "verdict" in self.data and isinstance(provenance, dict) and "model_id" in provenance:
+            return RESULT_KEYS
+        if isinstance(error, dict) and {"line", "reason"} <= error.keys():
+            return frozenset({ERROR_KEY})
+        return frozenset()
 
 
 def claim_lines(path: str) -> Iterator[ClaimLine]:

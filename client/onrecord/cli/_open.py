@@ -16,6 +16,7 @@ from onrecord.cli._report import InputError
 if TYPE_CHECKING:
     from onrecord.client import Client
 
+MOST_ALIKE = 5  # bad lines of the same fault that are reported one by one
 STATEMENT_SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -55,7 +56,7 @@ def _document(path: str) -> str | None:
 def _import(client: Client, path: str, collection: str) -> None:
     from onrecord.cli._statements_file import StatementFile, import_file
 
-    file = StatementFile(path, collection)
+    file = StatementFile(path, collection, any_id=True, most_alike=MOST_ALIKE)
     if import_file(client, file, collection).created_count == 0:
         raise InputError(f"{shown(path)}: no statement in it")
 

@@ -39,6 +39,11 @@ target_option = click.option(
 )
 
 
+max_evidence_option = click.option(
+    "--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Statements shown, 0 to 32.  [default: 5]"
+)
+
+
 def server_options(function: Function) -> Function:
     """--target and --timeout."""
     return target_option(timeout_option(function))
@@ -127,5 +132,6 @@ fail_on_option = click.option(
 def missing(error: ModuleNotFoundError) -> click.ClickException:
     """What to install when an import fails."""
     return click.ClickException(
-        f"this needs the server's packages ({error.name} is missing): pip install 'onrecord[server]'"
+        f"this needs the server's packages ({error.name} is missing); in a checkout of onrecord: "
+        "pip install ./server/models '.[server]'; from a package index: pip install 'onrecord[server]'"
     )

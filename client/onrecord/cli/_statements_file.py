@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING
 
+from onrecord._places import renamed
 from onrecord.cli._files import BadLine, read_lines, shown
 from onrecord.cli._report import complain
+from onrecord.errors import InvalidArgument, OnrecordError
 from onrecord.types import ImportReport, Statement
 
 if TYPE_CHECKING:
@@ -18,21 +22,38 @@ if TYPE_CHECKING:
 _KEYS = frozenset(field.name for field in fields(Statement))
 _FIELD = re.compile(r"\bstatements\[\d+\]\.")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SHOWN_ID = 40  # characters of an id that a message repeats
 _MOST_KEYS = 8  # named in the note about keys that are not read
+_MOST_LISTED = 1_000  # bad lines that `failures` holds, as many as the report of an import
 
 
 class StatementFile:
-    """Reads one file for an import; bad lines are reported as they are met and passed over.
+    """Reads one file for an import; bad lines are reported as they are met and passed over. `bad_lines` is their
+    number; `failures` has the first 1,000 of them as JSON: line, code, reason, message and what else the error tells.
 
-    A statement keeps its id, from `name` or a key `id` that can be one, and moves into the given collection; with
-    `new_names` the server names all of them.
+    A statement keeps its id, from `name` or a key `id`, and moves into the given collection; with `new_names` the
+    server names all of them. An `id` that cannot be one makes its line a bad one, for under a new name the statement
+    would come twice when the file is imported again; with `any_id`, for a record that is not kept, it is not read.
+    Of bad lines with the same fault, the first `most_alike` are reported and the others counted; None reports all.
     """
 
-    def __init__(self, path: str, collection: str, *, new_names: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        collection: str,
+        *,
+        new_names: bool = False,
+        any_id: bool = False,
+        most_alike: int | None = None,
+    ) -> None:
         self.path = path
         self.bad_lines = 0
+        self.failures: list[dict[str, object]] = []
         self._parent = collection if collection.startswith("collections/") else f"collections/{collection}"
         self._new_names = new_names
+        self._any_id = any_id
+        self._most_alike = most_alike
+        self._alike: Counter[str] = Counter()
         self._numbers = array("q")  # line of each statement handed out
         self._unread: set[str] = set()
 
@@ -42,36 +63,59 @@ class StatementFile:
                 data = line.json_object()
                 if "text" not in data:
                     raise BadLine('no "text"')
+                named = self._named(data)
             except BadLine as error:
-                self._bad(line.number, str(error))
+                self._bad(line.number, InvalidArgument(str(error), reason="BAD_LINE"))
                 continue
             self._numbers.append(line.number)
-            yield self._named(data)
+            yield named
 
     def _named(self, data: dict[str, object]) -> dict[str, object]:
-        name, identifier = data.get("name"), data.get("id")
-        used = {"name"}
+        name, given = data.get("name"), data.get("id")
+        identifier, used = "", {"id"}
         if isinstance(name, str) and name:
             identifier = name.rpartition("/")[2]
-        elif isinstance(identifier, str) and _ID.fullmatch(identifier):
-            used.add("id")
-        else:
-            identifier = None
+            used = {"id"} if given == identifier or self._new_names else set()
+        elif given is not None and given != "" and not self._new_names:
+            identifier = self._from_id(given)
+            used = {"id"} if identifier else set()
         if len(self._unread) < _MOST_KEYS:
             self._unread |= {key for key in data if key not in _KEYS and key not in used}
         kept = {key: value for key, value in data.items() if key in _KEYS}
-        if self._new_names or identifier is None:
+        if self._new_names or not identifier:
             return {**kept, "name": ""} if isinstance(name, str) else kept
         return {**kept, "name": f"{self._parent}/statements/{identifier}"}
 
-    def _bad(self, number: int, why: str) -> None:
+    def _from_id(self, given: object) -> str:
+        """The id that the key `id` gives; a whole number is one, too. Empty when it cannot be one and need not."""
+        text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
+        if _ID.fullmatch(text):
+            return text
+        if self._any_id:
+            return ""
+        what = repr(text[:_SHOWN_ID]) if text else f"that is a {type(given).__name__}"
+        raise BadLine(
+            f"the id {what} cannot be one (a-z, 0-9 and -, at most 63); correct it, or let the server name all "
+            "statements with --new-names"
+        )
+
+    def _bad(self, number: int, error: OnrecordError) -> None:
         self.bad_lines += 1
-        complain(f"{shown(self.path)}: line {number}: {why}; passed over")
+        if len(self.failures) < _MOST_LISTED:
+            self.failures.append({"line": number, **error.to_dict()})
+        if self._most_alike is not None:
+            self._alike[error.message] += 1
+            if self._alike[error.message] > self._most_alike:
+                return  # `report` has their number
+        complain(f"{shown(self.path)}: line {number}: {error.message}; passed over")
 
     def report(self, outcome: ImportReport) -> None:
         """Say on stderr which lines the record did not take, and which keys were not read."""
         for failure in outcome.failures:
-            self._bad(self._numbers[failure.index], _FIELD.sub("", failure.error.message))
+            self._bad(self._numbers[failure.index], renamed(failure.error, partial(_FIELD.sub, "")))
+        for message, count in self._alike.items():
+            if self._most_alike is not None and (more := count - self._most_alike) > 0:
+                complain(f"{shown(self.path)}: {more:,} more line{'s' * (more > 1)}: {message}; passed over")
         if unlisted := outcome.failed_count - len(outcome.failures):
             self.bad_lines += unlisted
             complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onrecord.cli._batch import ClaimLine, claim_lines, in_line
+from onrecord.cli._batch import ERROR_KEY, ClaimLine, claim_lines, in_line
 from onrecord.cli._files import STDIN, count_lines, probe, refuse_stdin_twice, shown
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
@@ -18,6 +18,7 @@ from onrecord.cli._options import (
     collection_option,
     fail_on_option,
     json_option,
+    max_evidence_option,
     refuse_both,
     server_options,
 )
@@ -27,6 +28,7 @@ from onrecord.cli._report import InputError, complain, emit, say, to_json
 
 if TYPE_CHECKING:
     from onrecord.client import Client
+    from onrecord.types import CheckOptions
 
 FAILED_ON = 3
 GROUP = 32
@@ -39,6 +41,7 @@ GROUP = 32
 @server_options
 @against_options
 @collection_option
+@max_evidence_option
 @fail_on_option
 @json_option
 @click.pass_context
@@ -52,14 +55,21 @@ def command(
     model: str,
     encoder: str,
     collection: str,
+    max_evidence: int | None,
     fail_on: frozenset[str],
     as_json: bool,
 ) -> None:
     """Check the claims of a .jsonl file ("-" is stdin), one object a line.
 
     A line {"claim": "...", "speaker": "..."} (speaker optional, other keys kept) comes out as the same line plus the
-    fields of the result, "verdict" and so on, in the same order. A bad line comes out with an "error" instead and is
-    reported on stderr. Lines are written as they are done: interrupted work keeps what it has.
+    fields of the result, in the same order: verdict, confidence, reason, evidence, supporting_speakers,
+    contradicting_speakers, attribution, provenance, timings, explanation. A key of the input with one of these names,
+    or "error", is kept with "input_" before it: its "verdict" as "input_verdict". In an output of `batch` that is
+    checked again, the old outcome is replaced.
+
+    A bad line comes out with an "error" instead and is reported on stderr; the error's "reason" is BAD_LINE where the
+    line is no JSON object in UTF-8 with a string "claim" (and "speaker", if any), otherwise one of docs/errors.md.
+    Lines are written as they are done: interrupted work keeps what it has.
 
     --json prints a summary, when the results go to a file.
     """
@@ -71,7 +81,7 @@ def command(
     with LineWriter(output) as writer:
         try:
             with open_client(target, timeout, against, model, encoder, collection) as client:
-                _run(client, claims, collection, writer, tally)
+                _run(client, claims, collection, max_evidence, writer, tally)
         except BaseException as error:
             if writer.count:
                 error.add_note(f"{writer.count:,} lines are done{'' if output == '-' else f' and in {output}'}")
@@ -85,23 +95,34 @@ def command(
         context.exit(FAILED_ON)
 
 
-def _run(client: Client, path: str, collection: str, writer: LineWriter, tally: Counter[str]) -> None:
+def _run(
+    client: Client, path: str, collection: str, max_evidence: int | None, writer: LineWriter, tally: Counter[str]
+) -> None:
+    from onrecord.types import CheckOptions
+
+    options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
     with progress("checking", "claims", count_lines(path)) as advance:
         lines = claim_lines(path)
         while group := list(islice(lines, GROUP)):
-            for line in _checked(client, path, group, collection, tally):
+            for line in _checked(client, path, group, collection, options, tally):
                 writer.write(line)
             writer.flush()
             advance(len(group))
 
 
 def _checked(
-    client: Client, path: str, group: Sequence[ClaimLine], collection: str, tally: Counter[str]
+    client: Client,
+    path: str,
+    group: Sequence[ClaimLine],
+    collection: str,
+    options: CheckOptions | None,
+    tally: Counter[str],
 ) -> Iterator[str]:
     """The output lines of a group, in its order."""
     from onrecord.errors import InvalidArgument, OnrecordError, ServerError
 
-    outcomes = iter(client.check_batch([line.claim for line in group if line.claim], collection=collection))
+    claims = [line.claim for line in group if line.claim]
+    outcomes = iter(client.check_batch(claims, collection=collection, options=options))
     for line in group:
         outcome = line.error or next(outcomes)
         if not isinstance(outcome, OnrecordError):
@@ -112,7 +133,7 @@ def _checked(
             tally["bad" if isinstance(outcome, InvalidArgument) else "failed"] += 1
             outcome = in_line(outcome)
             complain(f"{shown(path)}: line {line.number}: {outcome.message}; passed over")
-            yield to_json({**line.kept(), "error": {"line": line.number, **outcome.to_dict()}})
+            yield to_json({**line.kept(), ERROR_KEY: {"line": line.number, **outcome.to_dict()}})
         else:
             raise outcome  # of the service, not of this line
 

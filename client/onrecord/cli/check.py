@@ -11,6 +11,7 @@ from onrecord.cli._options import (
     collection_option,
     fail_on_option,
     json_option,
+    max_evidence_option,
     refuse_both,
     server_options,
 )
@@ -25,9 +26,7 @@ FAILED_ON = 3
 @against_options
 @collection_option
 @click.option("--speaker", metavar="NAME", help="Who is claimed to have said it, when the claim itself does not tell.")
-@click.option(
-    "--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Statements shown, 0 to 32.  [default: 5]"
-)
+@max_evidence_option
 @fail_on_option
 @json_option
 @click.pass_context

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from onrecord.cli._files import read_text, refuse_stdin_twice, shown
 from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
-from onrecord.cli._report import InputError, emit
+from onrecord.cli._report import InputError, complain, emit
+
+if TYPE_CHECKING:
+    from onrecord.types import IngestReport, Source
+
+OPTIONS = {"--publisher": "publisher", "--date": "publish_time", "--uri": "uri", "--title": "title"}
 
 
 @click.command("ingest")
@@ -37,14 +43,17 @@ def command(
 ) -> None:
     """Read documents ("-" is stdin) into attributed statements and put them on the record.
 
-    Plain text in UTF-8, paragraphs parted by blank lines. The same text a second time changes nothing.
+    Plain text in UTF-8, paragraphs parted by blank lines. The same text a second time changes nothing,
+    whatever the options say.
 
     \b
     onrecord ingest article.txt --publisher "People's Daily" --date 2021-08-29
     """
     from onrecord.errors import InvalidArgument
+    from onrecord.types import Source
 
     refuse_stdin_twice(files)
+    given = Source(uri=uri, title=title, publisher=publisher, publish_time=date)
     texts = [(path, read_text(path)) for path in files]  # all of them are readable, or none is sent
     with connect(target, timeout) as client:
         for path, text in texts:
@@ -66,3 +75,18 @@ def command(
                 from onrecord.cli import _show
 
                 _show.ingest_report(shown(path), report, dry_run=dry_run)
+            if report.already_ingested and (unheeded := _unheeded(report, given)):
+                complain(
+                    f"{shown(path)}: it is on the record already, and {' and '.join(unheeded)} changed nothing; to "
+                    "ingest it anew, delete its statements first"
+                )
+
+
+def _unheeded(report: IngestReport, given: Source) -> list[str]:
+    """The options that ask for another source than the one that the statements of before have."""
+    there = [statement.source for statement in report.statements]
+    return [
+        option
+        for option, field in OPTIONS.items()
+        if (value := getattr(given, field)) and any(getattr(source, field) != value for source in there)
+    ]

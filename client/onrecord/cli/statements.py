@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 
 import click
 
@@ -166,7 +167,12 @@ def import_(
     """Put the statements of .jsonl files ("-" is stdin) on the record.
 
     A line is a statement as `export` writes it, or as little as {"text": "...", "speaker": "..."}. It keeps its id
-    (`name`, or `id` where that can be one), in the given collection. A bad line is reported and passed over.
+    (`name`, else `id`: a-z, 0-9 and -, at most 63) in the given collection. A bad line, also one with an id that cannot
+    be one, is reported and passed over.
+
+    --json prints what became of each file; "failures" has the first 1,000 bad lines, each with "line", "reason" and
+    "message". The reason is BAD_LINE where the line is no JSON object in UTF-8 with a "text" and an id that can
+    be one, otherwise one of docs/errors.md.
     """
     from onrecord.cli._statements_file import StatementFile, import_file
     from onrecord.errors import OnrecordError
@@ -186,9 +192,13 @@ def import_(
                 raise
             created += outcome.created_count
             passed += file.bad_lines
-            summary = {"file": path, "created_count": outcome.created_count, "failed_count": file.bad_lines}
             if as_json:
-                emit(summary)
+                emit({
+                    "file": path,
+                    "created_count": outcome.created_count,
+                    "failed_count": file.bad_lines,
+                    "failures": sorted(file.failures, key=itemgetter("line")),
+                })  # fmt: skip
             else:
                 click.echo(f"{shown(path)}: {outcome.created_count:,} statements put on the record, "
                            f"{file.bad_lines:,} lines passed over")  # fmt: skip

@@ -97,6 +97,7 @@ def test_what_needs_the_server_says_what_to_install(arguments: list[str]) -> Non
     done = run(f"from onrecord.cli import main; main({arguments!r})", SERVER_ONLY)
     assert done.returncode == 1
     assert done.stderr.startswith("onrecord: ")
+    assert "pip install ./server/models '.[server]'" in done.stderr  # works before anything is on an index
     assert "pip install 'onrecord[server]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
