@@ -26,7 +26,7 @@ from grpc.aio import Server
 from onrecord_server.checking.checker import Checker
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
-from onrecord_server.config import ServerConfig, default_store
+from onrecord_server.config import ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
@@ -93,7 +93,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
     info = encoder.info
     store = await asyncio.to_thread(
         open_store,
-        _store_path(config.store),
+        _store_path(config),
         dimension=encoder.dimension,
         encoder_id=f"{info.model_id}@{info.revision}",
     )
@@ -205,14 +205,15 @@ def _bind(server: Server, config: ServerConfig) -> str:
         raise ConfigError(f"--listen {config.listen}: cannot listen there; choose another address") from error
 
 
-def _store_path(store: str) -> str:
+def _store_path(config: ServerConfig) -> str:
     """The store's path; the default one's folder is made when it is missing."""
-    if store == default_store():
+    if config.store is None:
+        folder = Path(config.store_path).parent
         try:
-            Path(store).parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"{Path(store).parent}: {error.strerror}; give --store a file you can write") from error
-    return store
+            raise ConfigError(f"{folder}: {error.strerror}; give --store a file you can write") from error
+    return config.store_path
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from onrecord.v1 import server_info_service_pb2 as info_pb
 from onrecord.v1 import server_info_service_pb2_grpc, statement_service_pb2_grpc
 from onrecord.v1 import statement_pb2 as statement
 from onrecord.v1 import statement_service_pb2 as pb
+from onrecord_server.app import open_engine
+from onrecord_server.config import ServerConfig
 
 FAKES = ["--model", "fake", "--encoder", "fake", "--listen", "127.0.0.1:0"]
 
@@ -272,6 +274,16 @@ async def test_store_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "record.db" in await fails("--store", str(tmp_path / "file" / "record.db"))
     assert "record.db" in await fails("--store", "/proc/record.db")
+
+
+async def test_the_default_record_of_another_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # where Linux' folders of users' data are
+    config = ServerConfig(model="fake", encoder="fake")
+    if not config.store_path.startswith(str(tmp_path)):
+        pytest.skip("another system's folders")
+    async with open_engine(config):
+        assert (tmp_path / "data" / "onrecord" / "record-fake.db").is_file()
+    assert not (tmp_path / "data" / "onrecord" / "record.db").exists()
 
 
 async def test_model_that_is_not_there(tmp_path: Path) -> None:
