@@ -89,14 +89,19 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
 
 async def fails(*arguments: str, code: str | None = None) -> str:
-    """The one line on stderr of a server that cannot start; it exits with status 1."""
+    """The last line on stderr of a server that cannot start; only what it was about to load stands before it.
+
+    It exits with status 1.
+    """
     process = await spawn(*arguments, code=code)
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     lines = err.decode().strip().splitlines()
-    assert (process.returncode, out.decode(), len(lines)) == (1, "", 1), (out, err)
-    assert lines[0].startswith("onrecord: ")
-    return lines[0]
+    assert (process.returncode, out.decode()) == (1, ""), (out, err)
+    assert all("loading the model" in line for line in lines[:-1]), err
+    assert len(lines) <= 2
+    assert lines[-1].startswith("onrecord: ")
+    return lines[-1]
 
 
 async def test_ready_line_ready_file_health_and_a_clean_stop(start: Start, tmp_path: Path) -> None:
@@ -111,7 +116,9 @@ async def test_ready_line_ready_file_health_and_a_clean_stop(start: Start, tmp_p
     server.process.send_signal(signal.SIGINT)
     status, out, err = await server.stop()
     assert (status, out) == (0, "")
-    assert "Traceback" not in err
+    loading, *_, stopping = err.splitlines()
+    assert loading.endswith(f"loading the model fake; the record is {tmp_path / 'record.db'}")
+    assert "stopping on SIGINT" in stopping
     assert not ready.exists()
 
 
@@ -163,7 +170,16 @@ async def test_sigterm_while_the_models_load(loading: Any) -> None:
     await asyncio.to_thread(go)
     async with asyncio.timeout(30):
         out, err = await process.communicate()
-    assert (process.returncode, out, err) == (0, b"", b"")
+    assert (process.returncode, out) == (0, b"")
+    loads, stops = err.decode().splitlines()
+    assert loads.endswith("loading the model fake; the record is in memory")
+    assert "stopping on SIGTERM" in stops
+
+
+async def test_a_quiet_server_says_nothing_of_its_life(start: Start) -> None:
+    server = await start("--log-level", "warning")
+    server.process.send_signal(signal.SIGTERM)
+    assert await server.stop() == (0, "", "")
 
 
 def one(text: str) -> pb.ImportStatementsRequest:
