@@ -1,15 +1,17 @@
 """Puts the server together, and takes it apart in the right order.
 
-Start: the port is taken and health says NOT_SERVING; the encoder is loaded, the store opened, the NLI model loaded;
-then health says SERVING and one line on stdout gives the address. Stop (SIGTERM, SIGINT): health says NOT_SERVING,
-balancers get a moment to see it, no new calls are taken, calls in flight have `drain_seconds` to finish, the worker
-stops, the store closes. When the worker's thread dies, the same happens at once, and the exit status is 1.
+Start: the port is taken and health says NOT_SERVING; a log line says what is loaded; the encoder is loaded, the store
+opened, the NLI model loaded; then health says SERVING and one line on stdout gives the address. Stop (SIGTERM, SIGINT;
+a log line says which): health says NOT_SERVING, balancers get a moment to see it, no new calls are taken, calls in
+flight have `drain_seconds` to finish, the worker stops, the store closes. When the worker's thread dies, the same
+happens at once, and the exit status is 1.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -26,7 +28,7 @@ from grpc.aio import Server
 from onrecord_server.checking.checker import Checker
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
-from onrecord_server.config import ServerConfig, default_store
+from onrecord_server.config import MEMORY, ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
@@ -42,6 +44,8 @@ from onrecord_server.store.base import StatementStore
 PROPAGATION_SECONDS = 0.25
 # After the last handler has returned, for its answer to leave.
 FLUSH_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -93,7 +97,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
     info = encoder.info
     store = await asyncio.to_thread(
         open_store,
-        _store_path(config.store),
+        _store_path(config),
         dimension=encoder.dimension,
         encoder_id=f"{info.model_id}@{info.revision}",
     )
@@ -127,7 +131,7 @@ async def serve(config: ServerConfig) -> int:
     """Serve until SIGTERM, SIGINT or the worker's death. Returns the exit status, 0 or 1; raises what stops a start."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _stop_for, number, stop, config.drain_seconds)
     slot = BackendSlot()
     guard = CallGuard(config.read_token())
     server, health = build_server(slot, guard)
@@ -136,6 +140,8 @@ async def serve(config: ServerConfig) -> int:
     async with AsyncExitStack() as stack:
         # a failed start refuses at once; after a drain this finds nothing left to stop
         stack.push_async_callback(server.stop, None)
+        record = "in memory" if config.store_path == MEMORY else config.store_path
+        logger.info("loading the model %s; the record is %s", config.model, record)
         engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config)))
         if engine is None:
             return 0
@@ -173,6 +179,13 @@ def run(config: ServerConfig) -> int:
         return 1
 
 
+def _stop_for(number: signal.Signals, stop: asyncio.Event, drain_seconds: float) -> None:
+    """Set `stop`, and say once that a signal did."""
+    if not stop.is_set():
+        logger.info("stopping on %s; calls in flight have %g s to finish", number.name, drain_seconds)
+    stop.set()
+
+
 async def _unless_stopped(stop: asyncio.Event, work: Awaitable[_T]) -> _T | None:
     """The work's result, or None when `stop` is set first; then the work is cancelled."""
     doing, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
@@ -205,14 +218,15 @@ def _bind(server: Server, config: ServerConfig) -> str:
         raise ConfigError(f"--listen {config.listen}: cannot listen there; choose another address") from error
 
 
-def _store_path(store: str) -> str:
+def _store_path(config: ServerConfig) -> str:
     """The store's path; the default one's folder is made when it is missing."""
-    if store == default_store():
+    if config.store is None:
+        folder = Path(config.store_path).parent
         try:
-            Path(store).parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"{Path(store).parent}: {error.strerror}; give --store a file you can write") from error
-    return store
+            raise ConfigError(f"{folder}: {error.strerror}; give --store a file you can write") from error
+    return config.store_path
 
 
 @contextlib.contextmanager

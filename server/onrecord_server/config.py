@@ -10,8 +10,11 @@ keeps strangers out, but travels in clear, so put a TLS-terminating proxy in fro
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
+import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
@@ -25,13 +28,27 @@ from onrecord_server.domain.errors import ConfigError
 
 ENV_PREFIX = "ONRECORD_"
 MEMORY = ":memory:"
+BUILTIN = "builtin"
+FAKE = "fake"
 
 _POSITIVE = click.IntRange(min=1)
 
 
-def default_store() -> str:
-    """record.db in the user's data folder (on Linux ~/.local/share/onrecord)."""
-    return str(platformdirs.user_data_path("onrecord", appauthor=False) / "record.db")
+def default_store(encoder: str = BUILTIN, revision: str | None = None) -> str:
+    """record.db in the user's data folder (on Linux ~/.local/share/onrecord), or record-ENCODER.db there.
+
+    A record holds the vectors of one encoder: the first start with another must not take the built-in one's file.
+    """
+    folder = platformdirs.user_data_path("onrecord", appauthor=False)
+    if encoder == BUILTIN:
+        return str(folder / "record.db")
+    if encoder != FAKE and os.path.isdir(encoder):  # the same folder, however it is written
+        encoder = os.path.realpath(encoder)
+    short = re.sub(r"[^a-z0-9]+", "-", Path(encoder).name.lower()).strip("-")[:40]
+    if (short, revision) != (encoder, None):  # the digest tells apart what is alike in short
+        whole = f"{encoder}@{revision or ''}".encode("utf-8", "surrogatepass")
+        short += "-" + hashlib.sha256(whole).hexdigest()[:8]
+    return str(folder / f"record-{short.lstrip('-')}.db")
 
 
 def _setting(
@@ -42,10 +59,8 @@ def _setting(
     shown: str | bool = True,
     metavar: str | None = None,
 ) -> Any:
-    """A field with everything its flag and variable need. A callable default is called for each config."""
+    """A field with everything its flag and variable need."""
     metadata = {"help": help_text, "kind": kind, "shown": shown, "metavar": metavar}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -63,22 +78,22 @@ class ServerConfig:
         click.Path(dir_okay=False),
         metavar="FILE",
     )
-    store: str = _setting(
-        default_store,
+    store: str | None = _setting(
+        None,
         'File that holds the record; ":memory:" keeps nothing.',
         click.Path(dir_okay=False),
-        shown="record.db in the user's data folder",
+        shown="record.db in the user's data folder, record-NAME.db with another --encoder",
         metavar="FILE",
     )
     model: str = _setting(
-        "builtin",
+        BUILTIN,
         'NLI model: "builtin", a folder, a hub id, or "fake" (for tests only).',
         click.STRING,
         metavar="NAME",
     )
     model_revision: str | None = _setting(None, "Revision of a hub model.", click.STRING, metavar="REV")
     encoder: str = _setting(
-        "builtin", 'Retrieval encoder: "builtin", a folder, a hub id, or "fake".', click.STRING, metavar="NAME"
+        BUILTIN, 'Retrieval encoder: "builtin", a folder, a hub id, or "fake".', click.STRING, metavar="NAME"
     )
     encoder_revision: str | None = _setting(None, "Revision of a hub encoder.", click.STRING, metavar="REV")
     precision: str = _setting(
@@ -119,6 +134,11 @@ class ServerConfig:
                 f"--max-queue-tokens {self.max_queue_tokens}: less than one batch; give at least "
                 f"--max-batch-tokens ({self.max_batch_tokens})"
             )
+
+    @property
+    def store_path(self) -> str:
+        """`store`, or where the record is when none is given; ":memory:" is no path."""
+        return self.store if self.store is not None else default_store(self.encoder, self.encoder_revision)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -166,13 +186,12 @@ def env_of(name: str) -> str:
 
 
 def _option(setting: Field[Any]) -> click.Option:
-    default: Any = setting.default_factory if callable(setting.default_factory) else setting.default
     kind = setting.metadata["kind"]
     return click.Option(
         [flag_of(setting.name), setting.name],
         type=kind,
         is_flag=kind is click.BOOL,
-        default=default,
+        default=setting.default,
         show_default=setting.metadata["shown"],
         envvar=env_of(setting.name),
         show_envvar=True,

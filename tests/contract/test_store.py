@@ -167,6 +167,26 @@ def test_names_are_chosen_or_kept_and_never_given_twice(store: StatementStore) -
     assert isinstance(elsewhere, Statement)
 
 
+@pytest.mark.parametrize("parent", [PARENT, OTHER])
+def test_all_or_none_keeps_nothing_when_a_name_is_taken(store: StatementStore, parent: str) -> None:
+    mine = f"{parent}/statements/mine"
+    if parent == PARENT:
+        put(store, "before")
+        store.create(PARENT, [StatementDraft("taken", mine)], axis(1))
+        drafts = [StatementDraft("a"), StatementDraft("b", mine), StatementDraft("c")]
+    else:  # a new collection, and the name is given twice
+        drafts = [StatementDraft("a", mine), StatementDraft("b"), StatementDraft("c", mine)]
+    seen = (store.revision(), store.count(), listed(store, parent))
+    with pytest.raises(AlreadyExists) as error:
+        store.create(parent, drafts, axis(2, 3, 4), all_or_none=True)
+    assert error.value.resource_name == mine
+    assert (store.revision(), store.count(), listed(store, parent)) == seen
+    assert {h.statement.text for h in store.search(parent, "a b c", axis(2)[0], 9)} <= {"before", "taken"}
+    free = [StatementDraft("a"), StatementDraft("b", f"{parent}/statements/free")]
+    created = store.create(parent, free, axis(2, 3), all_or_none=True)
+    assert [item.text for item in created if isinstance(item, Statement)] == ["a", "b"]
+
+
 def test_the_revision_counts_writes_and_nothing_else(store: StatementStore) -> None:
     seen = [store.revision()]
     first, _ = put(store, "one", "two")

@@ -180,6 +180,33 @@ async def test_a_document_ingested_by_many_at_once_is_stored_once(record: Record
     assert (await record.list("")).total_size == len(results[0].statements)
 
 
+async def taken_by_another(record: Record) -> list[str]:
+    """Give the names that DOCUMENT's statements would get, but the first, to statements that are not of it."""
+    read = await record.ingest("collections/elsewhere", DOCUMENT, SOURCE)
+    names = [s.name.replace("elsewhere", "default") for s in read.statements if isinstance(s, Statement)][1:]
+    await record.import_statements("", [StatementDraft("exported and imported", name=name) for name in names])
+    return names
+
+
+async def test_a_document_whose_names_are_taken_gets_others(record: Record) -> None:
+    taken = await taken_by_another(record)
+    first = await record.ingest("", DOCUMENT, SOURCE)
+    assert not first.already_ingested
+    assert len(first.statements) == len(taken) + 1
+    assert (await record.list("")).total_size == len(first.statements) + len(taken)  # all, and nothing of a first try
+    assert {s.text for s in (await record.list("")).statements if s.name in taken} == {"exported and imported"}
+    again = await record.ingest("", DOCUMENT, SOURCE)
+    assert (again.already_ingested, again.statements) == (True, first.statements)
+
+
+async def test_a_document_whose_names_are_taken_is_stored_once_by_many(record: Record) -> None:
+    taken = await taken_by_another(record)
+    results = await asyncio.gather(*(record.ingest("", DOCUMENT, SOURCE) for _ in range(8)))
+    assert len({tuple(s.name for s in r.statements) for r in results}) == 1
+    assert sum(not r.already_ingested for r in results) == 1
+    assert (await record.list("")).total_size == len(results[0].statements) + len(taken)
+
+
 async def test_a_document_that_the_model_fails_on_leaves_nothing(record: Record) -> None:
     with pytest.raises(ModelError):
         await record.ingest("", f"{DOCUMENT}\nAnna Weber said that {POISON} is bad.\n", SOURCE)

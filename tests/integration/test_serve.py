@@ -24,6 +24,8 @@ from onrecord.v1 import server_info_service_pb2 as info_pb
 from onrecord.v1 import server_info_service_pb2_grpc, statement_service_pb2_grpc
 from onrecord.v1 import statement_pb2 as statement
 from onrecord.v1 import statement_service_pb2 as pb
+from onrecord_server.app import open_engine
+from onrecord_server.config import ServerConfig
 
 FAKES = ["--model", "fake", "--encoder", "fake", "--listen", "127.0.0.1:0"]
 
@@ -87,14 +89,19 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
 
 async def fails(*arguments: str, code: str | None = None) -> str:
-    """The one line on stderr of a server that cannot start; it exits with status 1."""
+    """The last line on stderr of a server that cannot start; only what it was about to load stands before it.
+
+    It exits with status 1.
+    """
     process = await spawn(*arguments, code=code)
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     lines = err.decode().strip().splitlines()
-    assert (process.returncode, out.decode(), len(lines)) == (1, "", 1), (out, err)
-    assert lines[0].startswith("onrecord: ")
-    return lines[0]
+    assert (process.returncode, out.decode()) == (1, ""), (out, err)
+    assert all("loading the model" in line for line in lines[:-1]), err
+    assert len(lines) <= 2
+    assert lines[-1].startswith("onrecord: ")
+    return lines[-1]
 
 
 async def test_ready_line_ready_file_health_and_a_clean_stop(start: Start, tmp_path: Path) -> None:
@@ -109,7 +116,9 @@ async def test_ready_line_ready_file_health_and_a_clean_stop(start: Start, tmp_p
     server.process.send_signal(signal.SIGINT)
     status, out, err = await server.stop()
     assert (status, out) == (0, "")
-    assert "Traceback" not in err
+    loading, *_, stopping = err.splitlines()
+    assert loading.endswith(f"loading the model fake; the record is {tmp_path / 'record.db'}")
+    assert "stopping on SIGINT" in stopping
     assert not ready.exists()
 
 
@@ -161,7 +170,16 @@ async def test_sigterm_while_the_models_load(loading: Any) -> None:
     await asyncio.to_thread(go)
     async with asyncio.timeout(30):
         out, err = await process.communicate()
-    assert (process.returncode, out, err) == (0, b"", b"")
+    assert (process.returncode, out) == (0, b"")
+    loads, stops = err.decode().splitlines()
+    assert loads.endswith("loading the model fake; the record is in memory")
+    assert "stopping on SIGTERM" in stops
+
+
+async def test_a_quiet_server_says_nothing_of_its_life(start: Start) -> None:
+    server = await start("--log-level", "warning")
+    server.process.send_signal(signal.SIGTERM)
+    assert await server.stop() == (0, "", "")
 
 
 def one(text: str) -> pb.ImportStatementsRequest:
@@ -272,6 +290,16 @@ async def test_store_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "record.db" in await fails("--store", str(tmp_path / "file" / "record.db"))
     assert "record.db" in await fails("--store", "/proc/record.db")
+
+
+async def test_the_default_record_of_another_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # where Linux' folders of users' data are
+    config = ServerConfig(model="fake", encoder="fake")
+    if not config.store_path.startswith(str(tmp_path)):
+        pytest.skip("another system's folders")
+    async with open_engine(config):
+        assert (tmp_path / "data" / "onrecord" / "record-fake.db").is_file()
+    assert not (tmp_path / "data" / "onrecord" / "record.db").exists()
 
 
 async def test_model_that_is_not_there(tmp_path: Path) -> None:

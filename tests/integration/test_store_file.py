@@ -154,7 +154,7 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"not a database, whatever its name says. " * 50, b"\0" * 4096, b"SQLite format 3\0garbage"]
+    "content", [b"short", b"not a database, whatever its name says. " * 50, b"\0" * 4096, b"SQLite format 3\0garbage"]
 )
 def test_not_a_sqlite_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.db"
@@ -164,6 +164,7 @@ def test_not_a_sqlite_file(tmp_path: Path, content: bytes) -> None:
     assert str(path) in error.value.message
     assert "\n" not in error.value.message
     assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_empty_file_becomes_a_record(tmp_path: Path) -> None:
@@ -174,15 +175,67 @@ def test_an_empty_file_becomes_a_record(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE t (a)",
+        "PRAGMA journal_mode = WAL; CREATE TABLE t (a)",
+        "PRAGMA user_version = 1",
+        "PRAGMA application_id = 7",
+        "PRAGMA page_size = 512; " + "".join(f"CREATE TABLE t{n} (a);" for n in range(99)),
+    ],
+)
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path, script: str) -> None:
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE t (a)")
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
     connection.close()
     before = path.read_bytes()
     with pytest.raises(StoreUnusable, match="another program"):
         reopen(path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_database_of_another_program_in_use_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (a)")  # still in its log
+    with pytest.raises(StoreUnusable, match="another program"):
+        reopen(path)
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    connection.close()
+
+
+@pytest.mark.parametrize("script", ["VACUUM", "PRAGMA journal_mode = WAL", "CREATE TABLE t (a); DROP TABLE t"])
+def test_a_database_without_anything_in_it_becomes_a_record(tmp_path: Path, script: str) -> None:
+    """As a start leaves it that ended before the first table was made."""
+    path = tmp_path / "record.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
+    connection.close()
+    store = reopen(path)
+    assert fill(store)
+    store.close()
+
+
+def test_a_record_whose_first_page_is_still_in_the_log(tmp_path: Path) -> None:
+    path, copy = tmp_path / "record.db", tmp_path / "copy.db"
+    store = reopen(path)
+    made = fill(store)
+    for end in ("", "-wal"):  # as a crash leaves them
+        shutil.copy(f"{path}{end}", f"{copy}{end}")
+    store.close()
+    assert int.from_bytes(copy.read_bytes()[68:72]) != schema.APPLICATION_ID
+    again = reopen(copy)
+    assert again.list(PARENT, 10, "").statements == made
+    again.close()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="a system without /proc")
+def test_a_folder_where_the_system_takes_no_file() -> None:
+    with pytest.raises(StoreUnusable, match=r"no (file can be made|permission to create it) in /proc"):
+        reopen(Path("/proc/record.db"))
 
 
 def test_a_record_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:

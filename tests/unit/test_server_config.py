@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -52,6 +53,22 @@ def test_flag_wins_over_variable_over_default(served: list[ServerConfig]) -> Non
 def test_defaults_of_the_command_are_those_of_the_class(served: list[ServerConfig]) -> None:
     assert serve() == (0, "")
     assert served == [ServerConfig()]
+
+
+def test_every_encoder_has_a_default_record_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path(ServerConfig().store_path).parent
+    assert ServerConfig().store_path == str(data / "record.db")
+    assert ServerConfig(model="fake").store_path == str(data / "record.db")  # the model leaves nothing in a record
+    assert ServerConfig(encoder="fake").store_path == str(data / "record-fake.db")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    encoders = ["fake", "mine", "you/mine", "you/Mine", "you/mine@v1", "../x", "x" * 5_000, "\udcff", "/"]
+    configs = [ServerConfig(encoder=name) for name in encoders]
+    paths = [Path(config.store_path) for config in (*configs, ServerConfig(encoder="you/mine", encoder_revision="v2"))]
+    assert len(set(paths)) == len(paths)
+    assert all(path.parent == data and re.fullmatch(r"record-[a-z0-9-]{1,60}\.db", path.name) for path in paths)
+    assert ServerConfig(encoder=str(tmp_path / "mine")).store_path == str(paths[1])
+    assert ServerConfig(encoder="fake", store="given.db").store_path == "given.db"
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:50051", "[::1]:65535", "127.9.9.9:1"])

@@ -212,7 +212,11 @@ def import_(
 @click.option("-o", "--output", default="-", metavar="FILE", help="File to write, whole or not at all; - is stdout.")
 @json_option
 def export(target: str, timeout: float | None, collection: str, output: str, as_json: bool) -> None:
-    """Write the statements of a collection as JSON, one a line; `import` reads it back."""
+    """Write the statements of a collection as JSON, one a line.
+
+    `import` reads it back, names included. It does not restore when a statement was put on the record, nor the
+    document that it was ingested from and its place there: that document, ingested again, adds its statements anew.
+    """
     with connect(target, timeout) as client:
         lines = (to_json(statement.to_dict()) for statement in client.list_statements(collection))
         if output == "-":

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from onrecord_server.domain import limits, validation
-from onrecord_server.domain.errors import InvalidInput, ModelError, OnrecordError
+from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, OnrecordError
 from onrecord_server.domain.types import Source, Statement, StatementDraft
 from onrecord_server.ingest import ingest_document
 from onrecord_server.store.base import FloatArray, Page, StatementStore
@@ -50,6 +50,7 @@ class Record:
     def __init__(self, store: StatementStore, worker: Embedder) -> None:
         self._store = store
         self._worker = worker
+        self._storing_document = asyncio.Lock()
 
     async def create(self, parent: str, draft: StatementDraft) -> Statement:
         """Put one statement on the record. Raises InvalidInput, AlreadyExists, StoreError, Overloaded."""
@@ -98,6 +99,9 @@ class Record:
     async def ingest(self, parent: str, text: str, source: Source, *, dry_run: bool = False) -> IngestResult:
         """Read a document into statements and store them, all or none; the same text again changes nothing.
 
+        Their names are made from the document, or chosen by the store when statements that are not of this document
+        have one of these: an import of statements that were exported keeps their names, and not their document.
+
         Raises InvalidInput, StoreError, Overloaded.
         """
         parent = validation.parse_parent(parent)
@@ -114,16 +118,22 @@ class Record:
             [v for i, d in enumerate(drafts) for v in validation.draft_violations(d, f"statements[{i}]")]
         )
         vectors = await self._worker.embed([draft.text for draft in drafts])
-        created = await asyncio.to_thread(self._store.create, parent, drafts, vectors)
-        statements = [item for item in created if isinstance(item, Statement)]
-        for item in created:
-            if isinstance(item, OnrecordError):
-                # the names are the document's own: another call has ingested it meanwhile
-                stored = await self._stored(parent, read.document)
-                if stored is None:
-                    raise item
+        async with self._storing_document:  # names that the store chooses keep no second call from storing it, too
+            stored = await self._stored(parent, read.document)
+            if stored is not None:
                 return stored
+            try:
+                statements = await self._create_all(parent, drafts, vectors)
+            except AlreadyExists:
+                statements = await self._create_all(parent, read.drafts, vectors)
         return IngestResult(read.document, statements, False, read.publish_time)
+
+    async def _create_all(
+        self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray
+    ) -> builtins.list[Statement]:
+        """Store all, or raise AlreadyExists and store none."""
+        created = await asyncio.to_thread(self._store.create, parent, drafts, vectors, all_or_none=True)
+        return [item for item in created if isinstance(item, Statement)]
 
     async def _stored(self, parent: str, document: str) -> IngestResult | None:
         """What the document became when it was ingested, if it was."""
@@ -168,6 +178,6 @@ class Record:
 
 
 def _named(parent: str, document: str, drafts: Sequence[StatementDraft]) -> list[StatementDraft]:
-    """Names made from the document: two calls that ingest it at once cannot both store it."""
+    """Names made from the document: the same wherever it is ingested, and none of them can be stored twice."""
     prefix = f"{parent}/statements/{document[:_DOCUMENT_PREFIX]}"
     return [replace(draft, name=f"{prefix}-{number:04d}") for number, draft in enumerate(drafts, start=1)]

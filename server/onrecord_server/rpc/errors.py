@@ -80,7 +80,7 @@ TABLE: dict[type[errors.OnrecordError], Row] = {
     errors.InvalidInput: Row(
         grpc.StatusCode.INVALID_ARGUMENT,
         "Fields of the request are wrong; all of them are listed.",
-        "Correct the fields in `BadRequest.field_violations`; each has its own reason (docs/limits.md).",
+        "Correct the fields in `BadRequest.field_violations`; each has its own reason, listed below.",
         details=_bad_request,
         metadata=_first_violation,
     ),

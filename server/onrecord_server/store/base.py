@@ -48,11 +48,11 @@ class StatementStore(Protocol):
     kind: str
 
     def create(
-        self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray
+        self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray, *, all_or_none: bool = False
     ) -> builtins.list[Statement | OnrecordError]:
         """Store the drafts in one transaction; a taken name yields AlreadyExists in its place, the rest are kept.
 
-        vectors: shape (len(drafts), dimension), unit length.
+        vectors: shape (len(drafts), dimension), unit length. all_or_none: raise the AlreadyExists, and keep nothing.
         """
         ...
 

@@ -171,11 +171,18 @@ class Connections:
         if not (os.access(folder, os.W_OK) and (not exists or os.access(path, os.W_OK))):
             self.read_only = True
         self._uri = path.as_uri() + ("?mode=ro" if self.read_only else "?mode=rwc")
+        if path.is_file():
+            try:
+                schema.check_header(Path(self.path))
+            except OSError as error:
+                raise StoreUnusable(f"{self.path}: cannot be read ({error.strerror}); choose another file") from error
         if not self.read_only:
             lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
             try:
                 lock.acquire()
             except filelock.Timeout:
+                if not Path(lock.lock_file).exists():  # the system takes no file there, as in /proc
+                    raise StoreUnusable(f"{self.path}: no file can be made in {folder}; choose another file") from None
                 raise StoreUnusable(
                     f"{self.path}: another process writes to this record; ask that server instead, or stop it"
                 ) from None
@@ -196,7 +203,7 @@ class Connections:
                 return self._open_without_log(encoder_id, dimension)
             code = _code(error) & 0xFF
             if code == sqlite3.SQLITE_NOTADB:
-                raise StoreUnusable(f"{self.path}: not a SQLite file, so not a record; choose another file") from error
+                raise StoreUnusable(f"{self.path}: {schema.NOT_SQLITE}") from error
             if _is_full(error):
                 raise StoreUnusable(f"{self.path}: no room on the disk to open it; free some space") from error
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):  # the latter: a table is not there

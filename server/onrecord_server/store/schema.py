@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import struct
+from pathlib import Path
 
 from onrecord_server.domain.errors import StoreUnusable
 
@@ -81,6 +83,35 @@ END;
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)
 
+NOT_SQLITE = "not a SQLite file, so not a record; choose another file"
+_ANOTHER_PROGRAM = "a SQLite file of another program, not a record; choose another file"
+
+# https://www.sqlite.org/fileformat2.html: a header of 100 bytes, then the root of the table of tables.
+_MAGIC = b"SQLite format 3\0"
+_HEADER = struct.Struct(">60x I 4x I 28x B 2x H")  # user_version, application_id; kind of page, entries in it
+_HEADER_BYTES = 100
+_INNER_PAGE = 5  # has further pages below it, and so entries in them
+
+
+def check_header(path: Path) -> None:
+    """Refuse an existing file that is no record by its first bytes, without opening it as a database.
+
+    Opening and locking leave files beside it. What only SQLite can tell is left to `check_identity`: an empty file, one
+    cut short, one with a journal, where the truth about its first page may stand. Raises StoreUnusable, OSError.
+    """
+    if any(Path(f"{path}{end}").exists() for end in ("-wal", "-journal")):
+        return
+    with path.open("rb") as file:
+        start = file.read(_HEADER.size)
+    if not start:
+        return
+    if not start.startswith(_MAGIC) or len(start) < _HEADER_BYTES:
+        raise StoreUnusable(f"{path}: {NOT_SQLITE}")
+    if len(start) == _HEADER.size:
+        version, application_id, page, entries = _HEADER.unpack(start)
+        if application_id != APPLICATION_ID and (application_id or version or entries or page == _INNER_PAGE):
+            raise StoreUnusable(f"{path}: {_ANOTHER_PROGRAM}")
+
 
 def check_identity(connection: sqlite3.Connection, path: str) -> int:
     """The file's `user_version`; 0 for an empty one. Changes nothing.
@@ -91,7 +122,7 @@ def check_identity(connection: sqlite3.Connection, path: str) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id != APPLICATION_ID and (application_id or version or tables):
-        raise StoreUnusable(f"{path}: a SQLite file of another program, not a record; choose another file")
+        raise StoreUnusable(f"{path}: {_ANOTHER_PROGRAM}")
     if version > len(MIGRATIONS):
         raise StoreUnusable(
             f"{path}: made by a newer version of onrecord (schema {version}, this one reads up to {len(MIGRATIONS)}); "

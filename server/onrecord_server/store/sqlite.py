@@ -89,7 +89,7 @@ class SqliteStore:
             raise
 
     def create(
-        self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray
+        self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray, *, all_or_none: bool = False
     ) -> builtins.list[Statement | OnrecordError]:
         """See StatementStore.create."""
         if vectors.shape != (len(drafts), self._dimension):
@@ -111,6 +111,8 @@ class SqliteStore:
                         raise ValueError("a draft's name lies in another collection than the parent")
                     inserted = _insert(connection, collection, draft, now, revision)
                     if inserted is None:
+                        if all_or_none:
+                            raise AlreadyExists(draft.name)  # which undoes the transaction
                         results.append(AlreadyExists(draft.name))
                         continue
                     row_id, row = inserted

@@ -1,0 +1,59 @@
+"""Every reason that a field can be wrong for, in one place; docs/errors.md has them.
+
+The reasons of what exceeds a limit stand with the limits (domain/limits.py, docs/limits.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReason:
+    """A reason code as in `FieldViolation.reason`, when it is given, and what to do."""
+
+    name: str
+    when: str
+    then: str
+
+
+FIELD_REASONS = (
+    FieldReason("REQUIRED", "A text or a list that must hold something is empty.", "Fill it."),
+    FieldReason("BLANK", "A text has characters, and none that can be seen.", "Write something, or leave it empty."),
+    FieldReason("NOT_UNICODE", "A text holds a lone surrogate (met in process only).", "Send valid Unicode."),
+    FieldReason(
+        "CONTROL_CHARACTER", "A text holds a control character other than tab and line breaks.", "Remove the character."
+    ),
+    FieldReason(
+        "OUT_OF_RANGE",
+        "A number or a time lies outside what the field accepts, or an end lies before its start.",
+        "Choose a value in the range that the description names.",
+    ),
+    FieldReason("NO_TIME_ZONE", "A time has no time zone (met in process only).", "Give the time in UTC."),
+    FieldReason("UNKNOWN_ENUM_VALUE", "An enum has a number that this version does not know.", "Send a known value."),
+    FieldReason(
+        "INVALID_RESOURCE_NAME",
+        "A name is not `collections/{collection}` or `collections/{collection}/statements/{statement}`.",
+        'Use ids of 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter or digit.',
+    ),
+    FieldReason(
+        "WRONG_PARENT",
+        "A statement's name lies in another collection than the one it is put into.",
+        "Name it under the parent, or leave the name empty.",
+    ),
+    FieldReason(
+        "PARENT_CHANGED",
+        "A later message of an import names another collection than the first.",
+        "Import into each collection with a call of its own.",
+    ),
+    FieldReason(
+        "INVALID_PAGE_TOKEN",
+        "A page token is not one that this listing gave.",
+        "Send `next_page_token` as it came and to the same collection, or leave it empty to start again.",
+    ),
+    FieldReason(
+        "MALFORMED_MESSAGE",
+        "The request is no message of its method: damaged, or with a string that is not UTF-8. The field is `request`.",
+        "Encode the request with the method's own message.",
+    ),
+)
