@@ -1,6 +1,6 @@
 """Pairs per second of BatchCheckClaims against CrossEncoder.predict on the same weights and pairs, in one run.
 
-    python tests/bench/batch_rate.py [--rounds 3]
+    python tests/bench/batch_rate.py [--rounds 3] [--precision int8]
 
 Serves the article of seeds/ in a second process, without a cache of pair scores, and checks all sample claims in one
 BatchCheckClaims: parsing, embedding, search, model, rule and wire. In between, this process lets sentence-transformers
@@ -42,6 +42,7 @@ def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", default="auto", help="arithmetic of the server; CrossEncoder has fp32")
     args = parser.parse_args()
     claims = sample_claims()
     pairs = asyncio.run(scored_pairs(claims))
@@ -53,7 +54,7 @@ def main() -> int:
     def took(name: str, began: float) -> None:
         best[name] = min(best.get(name, float("inf")), time.perf_counter() - began)
 
-    with served("--cache-pairs", "0") as (address, _), grpc.insecure_channel(address) as channel:
+    with served("--cache-pairs", "0", "--precision", args.precision) as (address, _), grpc.insecure_channel(address) as channel:
         stub = check_service_pb2_grpc.CheckServiceStub(channel)
         stub.BatchCheckClaims(request)
         for _ in range(args.rounds):
