@@ -54,7 +54,8 @@ def main() -> int:
     def took(name: str, began: float) -> None:
         best[name] = min(best.get(name, float("inf")), time.perf_counter() - began)
 
-    with served("--cache-pairs", "0", "--precision", args.precision) as (address, _), grpc.insecure_channel(address) as channel:
+    arguments = ("--cache-pairs", "0", "--precision", args.precision)
+    with served(*arguments) as (address, _), grpc.insecure_channel(address) as channel:
         stub = check_service_pb2_grpc.CheckServiceStub(channel)
         stub.BatchCheckClaims(request)
         for _ in range(args.rounds):

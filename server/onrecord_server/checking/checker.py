@@ -38,7 +38,7 @@ from onrecord_server.domain.types import (
 )
 from onrecord_server.domain.validation import claim_violations, options_violations
 from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Decision, Thresholds, decide
-from onrecord_server.store.base import Hit, StatementStore
+from onrecord_server.store.base import FloatArray, Hit, StatementStore
 
 # Of a batch, this many claims are in flight at once: enough to fill the model's batches, and if they are short, too
 # few to fill its queue.
@@ -156,20 +156,8 @@ class Checker:
         limits = Thresholds.resolve(options, self._defaults)
         attribution = read_claim(claim)
         vector = (await self._worker.embed([attribution.content], deadline=deadline))[0]
-        pool = ATTRIBUTED_POOL if attribution.speaker else CANDIDATES
-        revision = await asyncio.to_thread(self._store.revision)
-        hits = await asyncio.to_thread(self._store.search, parent, attribution.content, vector, pool)
-        if attribution.speaker:
-            own = await asyncio.to_thread(
-                self._store.search,
-                parent,
-                attribution.content,
-                vector,
-                CANDIDATES,
-                speaker_words=name_words(attribution.speaker),
-            )
-            hits = merge(hits, own)
-            attribution = name_country(attribution, hits)
+        revision, hits = await asyncio.to_thread(self._find, parent, attribution, vector)
+        attribution = name_country(attribution, hits)
         hits = select(hits, attribution)
         timings = Timings(retrieval_ms=1000 * (time.perf_counter() - started))
         try:
@@ -177,6 +165,15 @@ class Checker:
         except ClaimTooLongForModel:
             return Gathered(attribution, (), revision, timings, too_long=True)
         return Gathered(attribution, tuple(scored), revision, timings)
+
+    def _find(self, parent: str, attribution: ClaimAttribution, vector: FloatArray) -> tuple[int, list[Hit]]:
+        """The record's revision and the nearest statements; blocks, so it runs in one hop to a thread."""
+        revision, content = self._store.revision(), attribution.content
+        if not attribution.speaker:
+            return revision, self._store.search(parent, content, vector, CANDIDATES)
+        hits = self._store.search(parent, content, vector, ATTRIBUTED_POOL)
+        words = name_words(attribution.speaker)
+        return revision, merge(hits, self._store.search(parent, content, vector, CANDIDATES, speaker_words=words))
 
     async def _check(self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None) -> CheckResult:
         started = time.perf_counter()
