@@ -36,11 +36,11 @@ def open_client(
     with working("loading the models"):
         client = open_local(model, encoder)
     with client:
-        with working("reading the files"):
-            for path, text in documents.items():
-                if text is None:
-                    _import(client, path, collection)
-                else:
+        for path, text in documents.items():
+            if text is None:
+                _import(client, path, collection)  # shows its own progress
+            else:
+                with working(f"reading {shown(path)}"):
                     _ingest(client, path, text, collection)
         yield client
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
 from onrecord._places import renamed
-from onrecord.cli._files import BadLine, read_lines, shown
+from onrecord.cli._files import BadLine, count_lines, read_lines, shown
+from onrecord.cli._progress import progress
 from onrecord.cli._report import complain
 from onrecord.errors import InvalidArgument, OnrecordError
 from onrecord.types import ImportReport, Statement
@@ -125,7 +126,14 @@ class StatementFile:
 
 
 def import_file(client: Client, file: StatementFile, collection: str) -> ImportReport:
-    """Import one file and report on it."""
-    outcome = client.import_statements(file, collection=collection)
+    """Import one file and report on it; shows how far it is, for a large one takes minutes."""
+    with progress("reading", "statements", count_lines(file.path)) as advance:
+        outcome = client.import_statements(_counted(file, advance), collection=collection)
     file.report(outcome)
     return outcome
+
+
+def _counted(file: StatementFile, advance: Callable[[int], None]) -> Iterator[dict[str, object]]:
+    for statement in file:
+        yield statement
+        advance(1)  # the client asks for more when what it has is being stored
