@@ -51,8 +51,10 @@ def select(hits: Sequence[Hit], attribution: ClaimAttribution, limit: int = CAND
     """
     if not attribution.speaker:
         return list(hits[:limit])
-    own = [h for h in hits if same_speaker(attribution.speaker, h.statement.speaker)]
-    others = [h for h in hits if not same_speaker(attribution.speaker, h.statement.speaker)]
+    own: list[Hit] = []
+    others: list[Hit] = []
+    for hit in hits:
+        (own if same_speaker(attribution.speaker, hit.statement.speaker) else others).append(hit)
     return [*own[:limit], *others[: limit // 2]]
 
 
@@ -61,8 +63,10 @@ def name_country(attribution: ClaimAttribution, hits: Sequence[Hit]) -> ClaimAtt
 
     A claim alone does not tell whose country "his country" is; the speaker's aliases on the record often do.
     """
+    if not attribution.speaker:
+        return attribution
     own = re.compile(rf"\b{re.escape(attribution.speaker)}['’]s? country\b")
-    if not attribution.speaker or own.search(attribution.content) is None:
+    if own.search(attribution.content) is None:
         return attribution
     speakers = [h.statement.speaker for h in hits if same_speaker(attribution.speaker, h.statement.speaker)]
     countries = {country for s in speakers for name in s.names if (country := read_name(name).country)}
