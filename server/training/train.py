@@ -15,6 +15,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from packed import (
     IntArray,
     Packed,
     collate,
+    half,
     load_model,
     load_tokenizer,
     pick_device,
@@ -73,9 +75,12 @@ def batches_from(pack: Packed, args: argparse.Namespace, at: Position) -> Iterat
 
 
 def make_batch(
-    pack: Packed, rows: IntArray, shuffle: float, rng: np.random.Generator, device: torch.device
-) -> tuple[dict[str, Any], torch.Tensor]:
-    """Inputs and labels. A few rows get another row's hypothesis and become neutral: the plainest "not mentioned"."""
+    pack: Packed, rows: IntArray, shuffle: float, rng: np.random.Generator
+) -> tuple[list[npt.NDArray[np.uint16]], list[int], list[int]]:
+    """Token rows, hypothesis lengths, labels.
+
+    A few rows get another row's hypothesis and become neutral: the plainest "not mentioned".
+    """
     donors = np.where(rng.random(len(rows)) < shuffle, rng.permutation(rows), -1)
     tokens, lengths, labels = [], [], []
     for i, donor in zip(rows, donors, strict=True):
@@ -86,7 +91,7 @@ def make_batch(
         tokens.append(row)
         lengths.append(h)
         labels.append(label)
-    return collate(tokens, lengths, device), torch.tensor(labels, device=device)
+    return tokens, lengths, labels
 
 
 def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -94,6 +99,37 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     log_p = torch.log_softmax(logits.float(), -1)
     four = torch.cat([log_p, torch.logsumexp(log_p[:, 1:], -1, keepdim=True)], 1)
     return -four.gather(1, labels[:, None]).mean()
+
+
+class Lanes:
+    """Forward and backward of a step's batch, dealt out in slices to threads of one core each.
+
+    Threads that share each product wait for the slowest at every one of them; slices wait once a step, which counts
+    most where other work takes a core now and then. Gradients add up under autograd's own lock; with more than one
+    lane the order of that sum, and so the last bits, vary from run to run.
+    """
+
+    def __init__(self, count: int, bf16: bool, device: torch.device) -> None:
+        self._count, self._bf16, self._device = count, bf16, device
+        self._pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) if count > 1 else None
+
+    def step(self, model: Any, tokens: list[Any], lengths: list[int], labels: list[int]) -> float:
+        """Leaves gradients of the mean loss behind and returns it."""
+        if self._pool is None:
+            return self._slice(model, tokens, lengths, labels, len(labels))
+        # twice as many slices as lanes, so that a slow lane can take fewer
+        size = -(-len(labels) // (2 * self._count))
+        parts = [slice(i, i + size) for i in range(0, len(labels), size)]
+        done = [self._pool.submit(self._slice, model, tokens[p], lengths[p], labels[p], len(labels)) for p in parts]
+        return sum(one.result() for one in done)
+
+    def _slice(self, model: Any, tokens: list[Any], lengths: list[int], labels: list[int], total: int) -> float:
+        inputs = collate(tokens, lengths, self._device)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            logits = model(**inputs).logits
+        loss = loss_of(logits, torch.tensor(labels, device=self._device)) * (len(labels) / total)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
 
 
 def rate(fraction: float, steps_here: int, warmup: int, decay: float) -> float:
@@ -174,6 +210,8 @@ def train(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
     pack, model = Packed.load(args.pack), load_model(args.model, device)
+    if args.bf16 and device.type == "cpu":
+        model.set_attn_implementation("eager")  # the fused one's backward pass in bf16 is slow on a CPU
     freeze(model, args.freeze)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer, rng, at = make_optimizer(model, args.lr), np.random.default_rng(args.seed), Position(started=time.time())
@@ -182,7 +220,7 @@ def train(args: argparse.Namespace) -> None:
     if checkpoint.exists():
         at = load_checkpoint(checkpoint, model, optimizer, rng)
         print(f"resumed at step {at.step}", flush=True)
-    stop = Stop()
+    lanes, stop = Lanes(args.lanes, args.bf16, device), Stop()
     first_step, first_seen, begun, saved = at.step, at.seen, time.time(), time.time()
     model.train()
     for epoch, number, rows in batches_from(pack, args, at):
@@ -192,16 +230,11 @@ def train(args: argparse.Namespace) -> None:
         share = rate(fraction, at.step - first_step, args.warmup, args.decay)
         for group in optimizer.param_groups:
             group["lr"] = args.lr * share
-        inputs, labels = make_batch(pack, rows, args.shuffle, rng, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = model(**inputs).logits
-        loss = loss_of(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = lanes.step(model, *make_batch(pack, rows, args.shuffle, rng))
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        now = loss.item()
-        at.loss = now if at.step == 0 else 0.99 * at.loss + 0.01 * now
+        at.loss = loss if at.step == 0 else 0.99 * at.loss + 0.01 * loss
         at.epoch, at.batch, at.step, at.seen = epoch, number + 1, at.step + 1, at.seen + len(rows)
         if at.step % args.log_every == 0:
             speed = (at.seen - first_seen) / (time.time() - begun)
@@ -241,9 +274,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save-every", type=float, default=10, help="minutes between checkpoints")
     parser.add_argument("--log-every", type=int, default=100, help="steps between log lines")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of one lane; 0 leaves torch's choice")
+    parser.add_argument("--lanes", type=int, default=1, help="threads that share a batch, one core each")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="autocast; by default where it is fast")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
+    if args.bf16 is None:
+        args.bf16 = half(pick_device(args.device))
     if args.end and args.end.tzinfo is None:
         args.end = args.end.astimezone()
     return args

@@ -10,6 +10,7 @@ from onrecord_server.checking.premises import Premise
 from onrecord_server.domain.guards import guards_for
 from onrecord_server.domain.overlap import content_overlap
 from onrecord_server.domain.speakers import read_name, same_speaker
+from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Relation
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
 from onrecord_server.ingest import parse_claim
@@ -75,7 +76,9 @@ def name_country(attribution: ClaimAttribution, hits: Sequence[Hit]) -> ClaimAtt
     return replace(attribution, content=own.sub(countries.pop(), attribution.content))
 
 
-def make_candidate(hit: Hit, premise: Premise, scores: NliScores, attribution: ClaimAttribution) -> Candidate:
+def make_candidate(
+    hit: Hit, premise: Premise, scores: NliScores, attribution: ClaimAttribution, switches: Switches
+) -> Candidate:
     """The rule's view of one statement read one way."""
     statement = hit.statement
     return Candidate(
@@ -84,8 +87,8 @@ def make_candidate(hit: Hit, premise: Premise, scores: NliScores, attribution: C
         stance=statement.stance,
         by_claimed=not attribution.speaker or same_speaker(attribution.speaker, statement.speaker),
         by_excluded=any(same_speaker(name, statement.speaker) for name in attribution.excluded_speakers),
-        guards=guards_for(premise.text, attribution.content),
-        overlap=content_overlap(attribution.content, premise.text),
+        guards=guards_for(premise.text, attribution.content, switches),
+        overlap=content_overlap(attribution.content, premise.text) if switches.wording_gate else 1.0,
     )
 
 

@@ -19,11 +19,12 @@ from onrecord_server.checking.candidates import (
     read_claim,
     select,
 )
-from onrecord_server.checking.premises import premises_for
+from onrecord_server.checking.premises import Premise, premises_for
 from onrecord_server.checking.result import build_result
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.domain.errors import ClaimTooLongForModel, InvalidInput, OnrecordError, Overloaded
 from onrecord_server.domain.speakers import name_words
+from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import (
     CheckOptions,
     CheckResult,
@@ -74,11 +75,16 @@ class Checker:
     """Checks claims against a store. Safe to call from many tasks of one event loop."""
 
     def __init__(
-        self, store: StatementStore, worker: InferenceWorker, defaults: CheckOptions = DEFAULT_OPTIONS
+        self,
+        store: StatementStore,
+        worker: InferenceWorker,
+        defaults: CheckOptions = DEFAULT_OPTIONS,
+        switches: Switches = Switches(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._worker = worker
         self._defaults = defaults
+        self._switches = switches
 
     @property
     def defaults(self) -> CheckOptions:
@@ -224,9 +230,7 @@ class Checker:
             timings = replace(timings, queue_ms=answer.queue_ms, inference_ms=answer.inference_ms)
         by_name: dict[str, list[Scored]] = {}
         for (hit, premise), score in zip(jobs, scores, strict=True):
-            by_name.setdefault(hit.statement.name, []).append(
-                Scored(hit, premise, score, make_candidate(hit, premise, score.scores, attribution))
-            )
+            by_name.setdefault(hit.statement.name, []).append(self._scored(hit, premise, score, attribution))
         neutral = PairScore(NliScores(0.0, 1.0, 0.0))
         scored = []
         for hit in hits:
@@ -234,5 +238,9 @@ class Checker:
                 scored.append(most_telling(readings, attribution, limits))
             else:
                 premise = premises_for(hit.statement, attribution)[0]
-                scored.append(Scored(hit, premise, neutral, make_candidate(hit, premise, neutral.scores, attribution)))
+                scored.append(self._scored(hit, premise, neutral, attribution))
         return scored, timings
+
+    def _scored(self, hit: Hit, premise: Premise, score: PairScore, attribution: ClaimAttribution) -> Scored:
+        candidate = make_candidate(hit, premise, score.scores, attribution, self._switches)
+        return Scored(hit, premise, score, candidate)
