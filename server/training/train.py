@@ -101,6 +101,12 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return -four.gather(1, labels[:, None]).mean()
 
 
+def _one_core() -> None:
+    """Settings that belong to a thread: no threads of its own, and no denormals."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
 class Lanes:
     """Forward and backward of a step's batch, dealt out in slices to threads of one core each.
 
@@ -111,7 +117,7 @@ class Lanes:
 
     def __init__(self, count: int, bf16: bool, device: torch.device) -> None:
         self._count, self._bf16, self._device = count, bf16, device
-        self._pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) if count > 1 else None
+        self._pool = ThreadPoolExecutor(count, initializer=_one_core) if count > 1 else None
 
     def step(self, model: Any, tokens: list[Any], lengths: list[int], labels: list[int]) -> float:
         """Leaves gradients of the mean loss behind and returns it."""
