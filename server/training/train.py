@@ -123,8 +123,7 @@ class Lanes:
         """Leaves gradients of the mean loss behind and returns it."""
         if self._pool is None:
             return self._slice(model, tokens, lengths, labels, len(labels))
-        # twice as many slices as lanes, so that a slow lane can take fewer
-        size = -(-len(labels) // (2 * self._count))
+        size = -(-len(labels) // self._count)
         parts = [slice(i, i + size) for i in range(0, len(labels), size)]
         done = [self._pool.submit(self._slice, model, tokens[p], lengths[p], labels[p], len(labels)) for p in parts]
         return sum(one.result() for one in done)
