@@ -1,0 +1,5 @@
+"""A report as one HTML page."""
+
+
+def render(report: dict[str, object]) -> str:
+    return str(report)
