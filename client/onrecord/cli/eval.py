@@ -16,6 +16,7 @@ from onrecord.cli._evaluation import cache_folder, engine, kept_pairs, load_mode
 from onrecord.cli._files import probe, refuse_stdin_twice
 from onrecord.cli._output import write_lines
 from onrecord.cli._progress import progress, working
+from onrecord.cli._report import emit
 
 
 @click.command("eval")
@@ -107,12 +108,14 @@ def command(
             from onrecord_server.evaluation.page import render
 
             write_lines(html_file, [render(report)])
+    if json_file == "-":
+        emit(report)
+        return
     if json_file is not None:
         write_lines(json_file, [json.dumps(report, indent=1)])
-    if json_file != "-":
-        from onrecord.cli import _figures
+    from onrecord.cli import _figures
 
-        _figures.report(report)
+    _figures.report(report)
 
 
 _Model = tuple[str, str | None, str, int | None, str | None]

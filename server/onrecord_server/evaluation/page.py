@@ -26,6 +26,8 @@ NAMES = {
     "source_accuracy": "Source, given a right content",
 }
 
+_PAIR_NAMES = {"false_contradiction": "Neutral called contradiction"}
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #fff; --panel: #f5f7fa; --line: #d9dfe7;
   --after: #1769c2; --before: #b4640b; --good: 23, 105, 194; --bad: 192, 57, 43; }
@@ -42,12 +44,14 @@ h3 { font-size: 15px; margin: 0 0 6px; } p { margin: 6px 0; } .soft { color: var
 .tile, .chart, .mistake { background: var(--panel); border: 1px solid var(--line); border-radius: 8px;
   padding: 12px 14px; }
 .tile b { display: block; font-size: 25px; line-height: 1.25; font-variant-numeric: tabular-nums; }
-.chart svg { width: 100%; height: auto; display: block; }
+.chart svg { width: 100%; max-width: 400px; height: auto; display: block; margin: 0 auto; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .wide { width: 100%; } th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; }
+td { white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; }
 td:first-child, th:first-child { text-align: left; }
-.matrix td, .matrix th { text-align: center; min-width: 92px; } .matrix td { padding: 10px; }
+.matrix td:not(:first-child), .matrix th:not(:first-child) { text-align: center; min-width: 96px; }
+.matrix td { padding: 10px; } .matrix { margin-bottom: 16px; }
 .mistake { margin: 10px 0; } .mistake p { margin: 3px 0; overflow-wrap: anywhere; }
 .tag { display: inline-block; border: 1px solid var(--line); border-radius: 999px; padding: 0 9px; margin-right: 6px;
   font-size: 13px; background: var(--paper); }
@@ -83,15 +87,17 @@ def _made_with(report: Report) -> str:
 def _pairs(report: Report) -> tuple[str, str]:
     pooled = report.get("three_way") or report["sets"][0]
     mean = report["mean"]
-    tiles = [
-        (f"Accuracy, mean of {mean['set_count']} set{'s' * (mean['set_count'] > 1)}", _figure(mean["accuracy"])),
-        *((f"{NAMES[key]}, {pooled['name']}", _figure(figure)) for key, figure in pooled["figures"].items()
-          if key in ("accuracy", "macro_f1", "false_contradiction", "contradiction_recall")),
-        (f"ECE, {pooled['name']}", _figure(pooled["calibrated"]["ece"])),
-    ]  # fmt: skip
+    shown = ("accuracy", "macro_f1", "false_contradiction", "contradiction_recall")
+    tiles = [(f"Accuracy, mean of {mean['set_count']} set{'s' * (mean['set_count'] > 1)}", _figure(mean["accuracy"]))]
+    tiles += [
+        (f"{_PAIR_NAMES.get(key, NAMES[key])}, {pooled['name']}", _figure(pooled["figures"][key]))
+        for key in shown
+        if key in pooled["figures"]
+    ]
+    tiles.append((f"ECE, {pooled['name']}", _figure(pooled["calibrated"]["ece"])))
     before, after = pooled["uncalibrated"], pooled["calibrated"]
     charts = [
-        (f"Before calibration: ECE {_percent(before['ece']['value'])} %, Brier {before['brier']['value']:.3f}",
+        (f"Before: ECE {_percent(before['ece']['value'])} %, Brier {before['brier']['value']:.3f}",
          svg.reliability(before["reliability"], "Reliability before calibration", "before")),
         (f"As used: ECE {_percent(after['ece']['value'])} %, Brier {after['brier']['value']:.3f}",
          svg.reliability(after["reliability"], "Reliability as used", "after")),
@@ -185,7 +191,7 @@ def _claim_mistake(one: Report) -> str:
     speaker = f" ({escape(one['speaker'])})" if one["speaker"] else ""
     evidence = "".join(
         f'<p><span class="soft">{escape(_words(e["relation"]))}{", gold" if e["gold"] else ""}, '
-        f"entailment {e['entailment']:.2f}, contradiction {e['contradiction']:.2f}, similarity {e['similarity']:.2f}"
+        f"{_model_word(e)}, similarity {e['similarity']:.2f}"
         f"</span> {escape(e['speaker'] + ': ' if e['speaker'] else '')}{escape(e['text'])}</p>"
         for e in one["evidence"]
     )
@@ -195,6 +201,12 @@ def _claim_mistake(one: Report) -> str:
         f"{_sure(one)}{reason}</p>"
         f"<p><strong>{escape(one['claim'])}</strong>{speaker}</p>{evidence}"
     )
+
+
+def _model_word(evidence: Report) -> str:
+    if not evidence["entailment"] and not evidence["contradiction"]:
+        return "off the topic and not read by the model"
+    return f"entailment {evidence['entailment']:.2f}, contradiction {evidence['contradiction']:.2f}"
 
 
 def _documents(report: Report) -> tuple[str, str]:
@@ -289,7 +301,7 @@ def _classes(report: Report) -> str:
          f"{f['answered']:,}"]
         for label, f in report["by_class"].items()
     ]  # fmt: skip
-    return "<p></p>" + _table(("class", "precision %", "recall %", "F1 %", "gold", "answered"), rows, wide=False)
+    return _table(("class", "precision %", "recall %", "F1 %", "gold", "answered"), rows, wide=False)
 
 
 def _cues(cues: Iterable[Sequence[Any]]) -> str:
