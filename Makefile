@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test check proto proto-check lint clean
+.PHONY: install demo test eval check proto proto-check lint clean
 
 install: $(STAMP)
 
@@ -20,6 +20,30 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# How right it is. DATA: a folder with nli/dev/*.jsonl.gz (pairs), record/ (statements, claims_dev) and attribution/dev,
+# each as docs/evaluation.md says; without it the small examples of seeds/ are measured. LIMIT: items of each file.
+EVAL := $(BIN)/onrecord eval $(if $(LIMIT),--limit $(LIMIT))
+PAIRS := $(wildcard $(DATA)/nli/dev/*.jsonl $(DATA)/nli/dev/*.jsonl.gz)
+CLAIMS := $(firstword $(wildcard $(DATA)/record/claims_dev.jsonl $(DATA)/record/claims_dev.jsonl.gz))
+STATEMENTS := $(firstword $(wildcard $(DATA)/record/statements.jsonl $(DATA)/record/statements.jsonl.gz))
+ANNOTATED := $(firstword $(wildcard $(DATA)/attribution/dev.jsonl $(DATA)/attribution/dev.jsonl.gz))
+
+eval: install
+	@mkdir -p build/eval
+ifeq ($(DATA),)
+	@echo "Examples only. make eval DATA=FOLDER measures FOLDER/nli/dev/*.jsonl.gz, FOLDER/record/, FOLDER/attribution/."
+	$(EVAL) seeds/eval/pairs.jsonl --html build/eval/pairs.html
+	$(EVAL) --claims seeds/eval/claims.jsonl --statements seeds/eval/statements.jsonl
+	$(EVAL) --claims seeds/claims.jsonl --statements seeds/article.txt --ablation --html build/eval/claims.html
+	$(EVAL) --documents seeds/eval/documents.jsonl --html build/eval/documents.html
+else
+	$(if $(PAIRS)$(CLAIMS)$(ANNOTATED),,$(error $(DATA) holds no nli/dev/*.jsonl.gz, no record/ and no attribution/))
+	$(if $(PAIRS),$(EVAL) $(PAIRS) --html build/eval/pairs.html)
+	$(if $(and $(CLAIMS),$(STATEMENTS)),$(EVAL) --claims $(CLAIMS) --statements $(STATEMENTS) --ablation \
+		--html build/eval/claims.html)
+	$(if $(ANNOTATED),$(EVAL) --documents $(ANNOTATED) --html build/eval/documents.html)
+endif
 
 # Everything a change must pass besides the tests.
 check: install proto-check lint

@@ -108,6 +108,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
             revision=config.model_revision,
             precision=config.precision,
             threads=config.threads,
+            calibration=config.calibration,
         )
         died: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         worker = InferenceWorker(

@@ -100,6 +100,13 @@ class ServerConfig:
         "auto", "Arithmetic of the NLI model; auto is the fastest that costs no accuracy.",
         click.Choice(["auto", "fp32", "bf16", "int8"]),
     )  # fmt: skip
+    calibration: str | None = _setting(
+        None,
+        'Calibration of the NLI model, a file made by `onrecord calibrate`; "none" for none.',
+        click.Path(dir_okay=False),
+        shown="calibration.json beside the model, if there is one",
+        metavar="FILE",
+    )
     threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
     max_batch_tokens: int = _setting(1_024, "Tokens the model reads in one batch.", _POSITIVE)
     max_queue_tokens: int = _setting(

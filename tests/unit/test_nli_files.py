@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onrecord_server.domain.errors import ModelUnusable
-from onrecord_server.nli.calibration import read_temperature
+from onrecord_server.nli.calibration import Temperature, Uncalibrated, beside
 from onrecord_server.nli.files import ModelFiles, find_model
 
 
@@ -79,10 +79,10 @@ def test_the_builtin_that_is_not_installed_says_how_to_get_it() -> None:
         find("builtin")
 
 
-def test_temperature_defaults_to_one_and_is_read(tmp_path: Path) -> None:
-    assert read_temperature(tmp_path) == 1.0
-    (tmp_path / "calibration.json").write_text('{"temperature": 1.7}')
-    assert read_temperature(tmp_path) == 1.7
+def test_a_calibration_without_a_method_is_a_temperature_and_none_is_none(tmp_path: Path) -> None:
+    assert beside(tmp_path) == Uncalibrated()
+    (tmp_path / "calibration.json").write_text('{"temperature": 1.7, "rows": 400}')
+    assert beside(tmp_path) == Temperature(1.7)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,35 @@ def test_temperature_defaults_to_one_and_is_read(tmp_path: Path) -> None:
         '{"temperature": "x"}',
         '{"temperature": NaN}',
         '{"temperature": true}',
+        '{"temperature": 1e9}',
+        '{"method": "magic"}',
+        '{"method": "vector", "scale": [1, 1, 1]}',
+        '{"method": "vector", "scale": [1, 0, 1], "bias": [0, 0, 0]}',
+        '{"method": "vector", "scale": [1, 1], "bias": [0, 0, 0]}',
+        '{"method": "isotonic", "knots": {"entailment": {"x": [0, 1], "y": [0, 1]}}}',
+        "[" * 100_000,
+        '{"temperature": 1.2, "notes": "' + "x" * 1_000_000 + '"}',
     ],
 )
 def test_a_bad_calibration_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(ModelUnusable, match=r"calibration\.json"):
-        read_temperature(tmp_path)
+        beside(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([0.0, 0.5, 0.5], [0.0, 0.1, 0.2]),
+        ([0.0, 0.5, 1.0], [0.0, 0.6, 0.5]),
+        ([0.0, 1.0], [0.0, 1.5]),
+        ([], []),
+        ([i / 2000 for i in range(1500)], [0.5] * 1500),
+    ],
+)
+def test_a_curve_that_falls_or_is_none_is_refused(tmp_path: Path, x: list[float], y: list[float]) -> None:
+    good = {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    knots = {"entailment": good, "neutral": {"x": x, "y": y}, "contradiction": good}
+    (tmp_path / "calibration.json").write_text(json.dumps({"method": "isotonic", "knots": knots}))
+    with pytest.raises(ModelUnusable, match=r"knots\.neutral"):
+        beside(tmp_path)

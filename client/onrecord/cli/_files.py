@@ -1,23 +1,29 @@
-"""Reading the user's files: UTF-8 with or without a BOM, errors with the place in the file. "-" is stdin."""
+"""Reading the user's files: UTF-8 with or without a BOM, errors with the place in the file. "-" is stdin.
+
+A file whose name ends in .gz is unpacked as it is read.
+"""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import gzip
 import json
 import math
 import os
 import stat
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from onrecord.cli._report import InputError
 
 STDIN = "-"
+PACKED = ".gz"
 _SHOWN_KEY = 40  # code points of a key that a message repeats
 _OTHER_ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -107,13 +113,20 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     if path == STDIN and sys.stdin is None:
         raise InputError("stdin is closed; name a file instead of -")
     try:
-        stream = sys.stdin.buffer if path == STDIN else open(path, "rb")  # noqa: SIM115 -- closed below
+        stream: IO[bytes] = sys.stdin.buffer if path == STDIN else open(path, "rb")  # noqa: SIM115 -- closed below
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{path}: {error}") from None
+    packed = stream if path.endswith(PACKED) else None
+    if packed is not None:
+        stream = cast(IO[bytes], gzip.GzipFile(fileobj=packed))
     try:
         yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        if packed is None:
+            raise
+        raise InputError(f"{path}: cannot be unpacked ({error})") from None
     except OSError as error:
         if error.filename is None and not isinstance(error, BrokenPipeError):
             raise InputError(f"{shown(path)}: {error.strerror}") from None
@@ -121,6 +134,8 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     finally:
         if path != STDIN:
             stream.close()
+        if packed is not None:
+            packed.close()  # the one that unpacks leaves it open
 
 
 def probe(path: str) -> None:

@@ -37,7 +37,7 @@ class LocalTransport:
 
     target = "this process"
 
-    def __init__(self, model: str, encoder: str) -> None:
+    def __init__(self, model: str, encoder: str, calibration: str | None = None) -> None:
         try:
             from onrecord_server.app import open_engine
             from onrecord_server.config import ServerConfig
@@ -54,7 +54,9 @@ class LocalTransport:
         self._closed = False
         self._runner = asyncio.Runner()
         try:
-            config = ServerConfig(store=":memory:", model=model, encoder=encoder, drain_seconds=1.0)
+            config = ServerConfig(
+                store=":memory:", model=model, encoder=encoder, calibration=calibration, drain_seconds=1.0
+            )
             self._engine: AbstractAsyncContextManager[Engine] = open_engine(config)
             engine = self._runner.run(self._engine.__aenter__())
         except errors.OnrecordError as error:
@@ -92,6 +94,6 @@ async def _stream(messages: Iterator[object]) -> AsyncIterator[object]:
         yield message
 
 
-def open_local(model: str, encoder: str) -> Client:
+def open_local(model: str, encoder: str, calibration: str | None = None) -> Client:
     """A client of an engine in this process, with an empty record in memory."""
-    return Client.over(LocalTransport(model, encoder))
+    return Client.over(LocalTransport(model, encoder, calibration))

@@ -18,6 +18,8 @@ COMMANDS = {
     "batch": ("onrecord.cli.batch", "Check a file of claims."),
     "ingest": ("onrecord.cli.ingest", "Read documents into attributed statements."),
     "statements": ("onrecord.cli.statements", "List, add, get, delete, import and export statements."),
+    "eval": ("onrecord.cli.eval", "Measure how right it is, on data with answers."),
+    "calibrate": ("onrecord.cli.calibrate", "Fit the calibration of a model."),
     "serve": ("onrecord.cli.serve", "Run the server."),
     "info": ("onrecord.cli.info", "Say what a server runs and accepts."),
 }

@@ -22,7 +22,13 @@ STATEMENT_SUFFIXES = (".jsonl", ".ndjson")
 
 @contextmanager
 def open_client(
-    target: str, timeout: float | None, against: tuple[str, ...], model: str, encoder: str, collection: str
+    target: str,
+    timeout: float | None,
+    against: tuple[str, ...],
+    model: str,
+    encoder: str,
+    collection: str,
+    calibration: str | None = None,
 ) -> Iterator[Client]:
     """The client; with `against` its record holds those files. Closed at the end."""
     if not against:
@@ -34,7 +40,7 @@ def open_client(
 
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with working("loading the models"):
-        client = open_local(model, encoder)
+        client = open_local(model, encoder, calibration)
     with client:
         for path, text in documents.items():
             if text is None:

@@ -53,6 +53,12 @@ def against_options(function: Function) -> Function:
     """What `check` and `batch` need to work in process."""
     for option in (
         click.option(
+            "--calibration",
+            envvar="ONRECORD_CALIBRATION",
+            metavar="FILE",
+            help="Calibration of the model, with --against.  [default: the one beside the model]",
+        ),
+        click.option(
             "--encoder", envvar="ONRECORD_ENCODER", default="builtin", metavar="NAME", help="Encoder, with --against."
         ),
         click.option(

@@ -43,7 +43,7 @@ RELATION_STYLE = {
 }
 
 
-class _Out:
+class Out:
     """stdout: as wide as the terminal, plain where it is none or NO_COLOR is set, no blanks at the ends of lines."""
 
     def __init__(self, most: int = MAX_WIDTH) -> None:
@@ -62,7 +62,7 @@ class _Out:
 
 def check_result(result: CheckResult) -> None:
     """The verdict in one line, the explanation, then the evidence."""
-    out = _Out()
+    out = Out()
     head = Text(words(result.verdict), VERDICT_STYLE[result.verdict])
     head.append(f"  confidence {result.confidence:.2f}", "not bold")
     if result.reason is not None:
@@ -75,7 +75,7 @@ def check_result(result: CheckResult) -> None:
         _evidence(out, evidence)
 
 
-def _evidence(out: _Out, evidence: Evidence) -> None:
+def _evidence(out: Out, evidence: Evidence) -> None:
     statement = evidence.statement
     head = Text(f"{words(evidence.relation).lower():<13}", RELATION_STYLE[evidence.relation])
     head.append(_attribution(statement))
@@ -112,7 +112,7 @@ def day(value: datetime | None) -> str:
 
 def statements(listed: Iterable[Statement]) -> None:
     """Statements in a table, or one below the other where a table would squeeze the text. Ids first, to be copied."""
-    out = _Out(most=TABLE_WIDTH * 2)
+    out = Out(most=TABLE_WIDTH * 2)
     rows = [
         (
             Text(short_id(statement.name), "cyan"),
@@ -151,7 +151,7 @@ def short_id(name: str) -> str:
 
 def statement(shown: Statement) -> None:
     """Every field of one statement that says something."""
-    out = _Out()
+    out = Out()
     table = _fields()
     source = shown.source
     for label, value in (
@@ -181,7 +181,7 @@ def statement(shown: Statement) -> None:
 
 def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
     """What a document was read into."""
-    out = _Out()
+    out = Out()
     count = len(report.statements)
     noun = "statement" if count == 1 else "statements"
     head = Text(printable(path), "bold")
@@ -200,7 +200,7 @@ def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
 
 def info(target: str, shown: ServerInfo) -> None:
     """What runs at `target`."""
-    out = _Out()
+    out = Out()
     table = _fields()
     table.add_row("server", Text(f"onrecord {printable(shown.version)} at {printable(target)}"))
     for label, model in (("model", shown.model), ("encoder", shown.encoder)):

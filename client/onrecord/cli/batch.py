@@ -54,6 +54,7 @@ def command(
     against: tuple[str, ...],
     model: str,
     encoder: str,
+    calibration: str | None,
     collection: str,
     max_evidence: int | None,
     fail_on: frozenset[str],
@@ -80,7 +81,7 @@ def command(
     tally: Counter[str] = Counter()
     with LineWriter(output) as writer:
         try:
-            with open_client(target, timeout, against, model, encoder, collection) as client:
+            with open_client(target, timeout, against, model, encoder, collection, calibration) as client:
                 _run(client, claims, collection, max_evidence, writer, tally)
         except BaseException as error:
             if writer.count:

@@ -38,6 +38,7 @@ def command(
     against: tuple[str, ...],
     model: str,
     encoder: str,
+    calibration: str | None,
     collection: str,
     speaker: str | None,
     max_evidence: int | None,
@@ -56,7 +57,7 @@ def command(
     refuse_stdin_twice((claim, *against))
     text = read_text(STDIN).strip() if claim == STDIN else claim
     options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
-    with open_client(target, timeout, against, model, encoder, collection) as client:
+    with open_client(target, timeout, against, model, encoder, collection, calibration) as client:
         result = client.check(text, speaker=speaker, collection=collection, options=options)
     if as_json:
         emit(result.to_dict())

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.base import CalibratedScorer, EncodedPair, FloatArray, PairScorer, TextEncoder
 
-__all__ = ["EncodedPair", "FloatArray", "PairScorer", "TextEncoder", "load_encoder", "load_scorer"]
+__all__ = [
+    "CalibratedScorer",
+    "EncodedPair",
+    "FloatArray",
+    "PairScorer",
+    "TextEncoder",
+    "load_encoder",
+    "load_scorer",
+]
 
 BUILTIN = "builtin"
 FAKE = "fake"
 
 
 def load_scorer(
-    model: str = BUILTIN, *, revision: str | None = None, precision: str = "auto", threads: int | None = None
-) -> PairScorer:
+    model: str = BUILTIN,
+    *,
+    revision: str | None = None,
+    precision: str = "auto",
+    threads: int | None = None,
+    calibration: str | None = None,
+) -> CalibratedScorer:
     """Load an NLI model and try it on canary pairs; ready to score when this returns.
 
     model: "builtin", "fake" (declared and deterministic, for tests), the folder of a Hugging Face sequence classifier,
     or a Hub id; local files are preferred to the network. revision: commit, branch or tag of a Hub id.
     precision: "auto", "fp32", "bf16" or "int8". threads: cores for one batch; None takes all this process may use.
+    calibration: a file made by `onrecord calibrate`, or "none"; None takes calibration.json beside the weights, if
+    there is one.
 
     Raises ModelUnusable: not found, no safetensors, labels that are not entailment / neutral / contradiction, a canary
-    pair that comes out wrong.
+    pair that comes out wrong, a calibration that is none.
     """
     if model == FAKE:
-        from onrecord_server.nli.fake import FakeScorer
+        from onrecord_server.nli.fake import load_fake
 
-        return FakeScorer()
+        return load_fake(calibration)
     from onrecord_server.nli.scorer import load_classifier
 
-    return load_classifier(model, revision=revision, precision=precision, threads=threads)
+    return load_classifier(model, revision=revision, precision=precision, threads=threads, calibration=calibration)
 
 
 def load_encoder(name: str = BUILTIN, *, revision: str | None = None) -> TextEncoder:

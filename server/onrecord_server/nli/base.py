@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from onrecord_server.domain.types import ModelInfo
+
+if TYPE_CHECKING:
+    from onrecord_server.nli.calibration import Calibration
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -49,6 +52,19 @@ class PairScorer(Protocol):
 
         A pair that is `unread` is neutral.
         """
+        ...
+
+
+class CalibratedScorer(PairScorer, Protocol):
+    """A scorer that tells its own scores from what is made of them."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """What `score` applies to the model's own probabilities."""
+        ...
+
+    def uncalibrated(self) -> PairScorer:
+        """The same model, scoring with its own probabilities; shares the weights."""
         ...
 
 

@@ -1,42 +1,59 @@
-"""Temperature scaling: one number that makes probabilities mean what they say. It never changes which label wins.
+"""Calibration: maps that make a model's probabilities mean what they say. Made by `onrecord calibrate`.
 
-Method: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017 (arXiv 1706.04599).
+Every map reads probabilities, not logits: what it needs of the logits is in the logarithm of their softmax, and so a
+map can be tried on scores that were kept without it.
+
+Methods: temperature and vector scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv
+1706.04599); isotonic regression for each class, renormalised (Zadrozny and Elkan, KDD 2002).
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.base import FloatArray
+from onrecord_server.nli.labels import LABELS
 
 FILE_NAME = "calibration.json"
+MOST_BYTES = 1_000_000
+MOST_KNOTS = 1_000
+LARGEST = 100.0
+"""Of a scale, a bias or a temperature: far beyond what any model needs."""
+
+_TINY = float(np.finfo(np.float32).tiny)
+_LEAST = 1e-4  # no isotonic probability is smaller: a few hundred pairs never show that something is impossible
+
+Wide = npt.NDArray[np.float64]
 
 
-def read_temperature(folder: Path) -> float:
-    """The temperature in calibration.json beside the weights, {"temperature": t}; 1.0 without that file.
+class Calibration(Protocol):
+    """A map from probabilities to probabilities."""
 
-    Raises ModelUnusable when the file is there and holds no finite temperature above zero.
-    """
-    path = folder / FILE_NAME
-    try:
-        temperature = json.loads(path.read_text(encoding="utf-8"))["temperature"]
-    except FileNotFoundError:
-        return 1.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnusable(f'{path}: needs {{"temperature": number}} ({error})') from error
-    numeric = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
-    if not numeric or not math.isfinite(temperature) or temperature <= 0:
-        raise ModelUnusable(f"{path}: temperature is {temperature!r}; it must be a number above zero")
-    return float(temperature)
+    method: ClassVar[str]
+
+    def apply(self, probabilities: FloatArray) -> FloatArray:
+        """Shape (n, 3), columns as LABELS, rows sum to 1; the same for the result.
+
+        A row that is exactly certain is no estimate (an unread pair is neutral by rule) and stays as it is.
+        """
+        ...
+
+    def to_json(self) -> dict[str, object]:
+        """The fields of calibration.json, "method" first."""
+        ...
 
 
-def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
+def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> FloatArray:
     """Probabilities along the last axis, float32."""
     scaled = logits.astype(np.float32) / np.float32(temperature)
     exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
@@ -44,32 +61,167 @@ def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
     return probabilities
 
 
-def fit_temperature(logits: FloatArray, gold: npt.NDArray[np.int64], *, low: float = 0.2, high: float = 10.0) -> float:
-    """The temperature between `low` and `high` that makes the gold labels most likely.
+def logarithms(probabilities: npt.NDArray[np.floating]) -> Wide:
+    """Natural logarithms, finite also of zero."""
+    logs: Wide = np.log(np.maximum(probabilities.astype(np.float64), _TINY))
+    return logs
 
-    logits: shape (n, classes). gold: shape (n,), columns of the right labels. The loss has one minimum in the
-    temperature's logarithm, so golden-section search finds it (Kiefer 1953).
+
+def is_certain(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Which rows hold exactly one 1 and else 0; shape (n,)."""
+    certain: npt.NDArray[np.bool_] = (probabilities.max(axis=-1) == 1.0) & ((probabilities > 0).sum(axis=-1) == 1)
+    return certain
+
+
+def _unless_certain(mapped: npt.NDArray[np.floating], given: FloatArray) -> FloatArray:
+    return np.where(is_certain(given)[:, None], given, mapped).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncalibrated:
+    """The model's own probabilities."""
+
+    method: ClassVar[str] = "none"
+
+    def apply(self, probabilities: FloatArray) -> FloatArray:
+        """See Calibration."""
+        return probabilities
+
+    def to_json(self) -> dict[str, object]:
+        """See Calibration."""
+        return {"method": self.method}
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """log p / temperature. One number; it never changes which label wins."""
+
+    temperature: float
+    method: ClassVar[str] = "temperature"
+
+    def apply(self, probabilities: FloatArray) -> FloatArray:
+        """See Calibration."""
+        return _unless_certain(softmax(logarithms(probabilities), self.temperature), probabilities)
+
+    def to_json(self) -> dict[str, object]:
+        """See Calibration."""
+        return {"method": self.method, "temperature": self.temperature}
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """scale * log p + bias, with a scale above zero and a bias for each label. Six numbers; a close call may turn."""
+
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
+    method: ClassVar[str] = "vector"
+
+    def apply(self, probabilities: FloatArray) -> FloatArray:
+        """See Calibration."""
+        scaled = logarithms(probabilities) * np.array(self.scale) + np.array(self.bias)
+        return _unless_certain(softmax(scaled), probabilities)
+
+    def to_json(self) -> dict[str, object]:
+        """See Calibration."""
+        return {"method": self.method, "scale": list(self.scale), "bias": list(self.bias)}
+
+
+@dataclass(frozen=True, slots=True)
+class Isotonic:
+    """A curve for each label that never falls, straight between its knots; then the three are made to sum to 1.
+
+    knots: for each label two rows of equal length, probabilities before (rising) and after (not falling).
     """
 
-    def loss(log_temperature: float) -> float:
-        chosen = softmax(logits, math.exp(log_temperature))[np.arange(len(gold)), gold]
-        return -float(np.log(np.maximum(chosen, 1e-12)).mean())
+    knots: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+    method: ClassVar[str] = "isotonic"
 
-    shrink = (math.sqrt(5) - 1) / 2
-    a, b = math.log(low), math.log(high)
-    while b - a > 1e-4:
-        left, right = b - shrink * (b - a), a + shrink * (b - a)
-        if loss(left) < loss(right):
-            b = right
-        else:
-            a = left
-    return math.exp((a + b) / 2)
+    def apply(self, probabilities: FloatArray) -> FloatArray:
+        """See Calibration."""
+        columns = [np.interp(probabilities[:, i], x, y) for i, (x, y) in enumerate(self.knots)]
+        raised = np.maximum(np.stack(columns, axis=1), _LEAST)
+        return _unless_certain(raised / raised.sum(axis=1, keepdims=True), probabilities)
+
+    def to_json(self) -> dict[str, object]:
+        """See Calibration."""
+        knots = {label: {"x": list(x), "y": list(y)} for label, (x, y) in zip(LABELS, self.knots, strict=True)}
+        return {"method": self.method, "knots": knots}
 
 
-def expected_calibration_error(probabilities: FloatArray, gold: npt.NDArray[np.int64], bins: int = 15) -> float:
-    """ECE, 0 to 1: mean gap between the top probability and how often it is right, over equal-width bins."""
-    top = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == gold
-    place = np.minimum((top * bins).astype(int), bins - 1)
-    gaps = [abs(top[place == b].mean() - right[place == b].mean()) * (place == b).mean() for b in np.unique(place)]
-    return float(sum(gaps))
+def choose_calibration(given: str | None) -> Calibration | None:
+    """The calibration in a file, no calibration for "none", and None where nothing was said."""
+    if given is None:
+        return None
+    return Uncalibrated() if given == Uncalibrated.method else read_calibration(Path(given))
+
+
+def beside(folder: Path) -> Calibration:
+    """The calibration beside a model's weights; none without such a file. ModelUnusable when it holds none."""
+    path = folder / FILE_NAME
+    return read_calibration(path) if path.exists() else Uncalibrated()
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration file. ModelUnusable when it cannot be read or holds no calibration."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise ValueError(f"larger than {MOST_BYTES:,} bytes")
+        return parse_calibration(json.loads(raw))
+    except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ModelUnusable(f"{path}: no calibration ({why}); make one with `onrecord calibrate`") from error
+
+
+def parse_calibration(data: object) -> Calibration:
+    """The calibration in the content of a file; ValueError says what is wrong.
+
+    A file without "method", {"temperature": t}, is of before there was a choice. Unknown keys are notes.
+    """
+    if not isinstance(data, Mapping):
+        raise ValueError("not a JSON object")
+    method = data.get("method", Temperature.method)
+    if method == Uncalibrated.method:
+        return Uncalibrated()
+    if method == Temperature.method:
+        return Temperature(_number(data.get("temperature"), "temperature", above=0.0))
+    if method == Vector.method:
+        scale = _numbers(data.get("scale"), "scale", len(LABELS), above=0.0)
+        return Vector(scale, _numbers(data.get("bias"), "bias", len(LABELS), above=-LARGEST))
+    if method == Isotonic.method:
+        knots = data.get("knots")
+        if not isinstance(knots, Mapping) or set(knots) != set(LABELS):
+            raise ValueError(f"knots needs an object with {', '.join(LABELS)}")
+        return Isotonic(tuple(_curve(knots[label], label) for label in LABELS))
+    raise ValueError(f"method is {method!r}; it must be none, temperature, vector or isotonic")
+
+
+def _number(value: object, name: str, *, above: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}; it must be a number")
+    if not above < value <= LARGEST:
+        raise ValueError(f"{name} is {value!r}; it must be above {above:g} and at most {LARGEST:g}")
+    return float(value)
+
+
+def _numbers(value: object, name: str, count: int, *, above: float) -> tuple[float, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != count:
+        raise ValueError(f"{name} needs {count} numbers")
+    return tuple(_number(item, f"{name}[{i}]", above=above) for i, item in enumerate(value))
+
+
+def _curve(value: object, label: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    at = f"knots.{label}"
+    x, y = (value.get("x"), value.get("y")) if isinstance(value, Mapping) else (None, None)
+    if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y) or not 1 <= len(x) <= MOST_KNOTS:
+        raise ValueError(f"{at} needs x and y, equally many numbers, 1 to {MOST_KNOTS:,}")
+    before = _numbers(x, f"{at}.x", len(x), above=-1.0)
+    after = _numbers(y, f"{at}.y", len(y), above=-1.0)
+    if not all(0 <= v <= 1 for v in (*before, *after)):
+        raise ValueError(f"{at} needs probabilities, 0 to 1")
+    if any(a >= b for a, b in itertools.pairwise(before)):
+        raise ValueError(f"{at}.x must rise")
+    if any(a > b for a, b in itertools.pairwise(after)):
+        raise ValueError(f"{at}.y must not fall")
+    return before, after

@@ -5,6 +5,7 @@ What it decides is simple enough to read a test by: words shared, negation, numb
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from collections import Counter
@@ -15,8 +16,9 @@ import numpy as np
 from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import EncodedPair, FloatArray
+from onrecord_server.nli.calibration import Calibration, Uncalibrated, choose_calibration
+from onrecord_server.nli.labels import LABELS
 
-LABELS = ("entailment", "neutral", "contradiction")
 MAX_TOKENS = 512
 DIMENSION = 384
 
@@ -73,8 +75,9 @@ class FakeScorer:
     """Entailment when the premise holds every content word of the hypothesis; contradiction when it also differs in
     negation or numbers; neutral otherwise. One token a word."""
 
-    def __init__(self) -> None:
+    def __init__(self, calibration: Calibration | None = None) -> None:
         self._info = ModelInfo("fake", "1", LABELS, max_tokens=MAX_TOKENS, fake=True)
+        self._calibration = calibration or Uncalibrated()
         # ids index this list, so that `score` needs nothing but its batch; appending is atomic under the GIL
         self._vocabulary: list[str] = []
         self._ids: dict[str, int] = {}
@@ -83,6 +86,17 @@ class FakeScorer:
     def info(self) -> ModelInfo:
         """Says that it is a fake."""
         return self._info
+
+    @property
+    def calibration(self) -> Calibration:
+        """What `score` applies."""
+        return self._calibration
+
+    def uncalibrated(self) -> FakeScorer:
+        """The same, without calibration; words keep their ids."""
+        twin = copy.copy(self)
+        twin._calibration = Uncalibrated()
+        return twin
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
         """Split into words; the premise is cut to fit. ClaimTooLongForModel when a hypothesis fills the window."""
@@ -103,7 +117,7 @@ class FakeScorer:
         for pair in batch:
             words = [self._vocabulary[i] for i in pair.ids]
             rows.append(_judge(words[: pair.hypothesis_start], words[pair.hypothesis_start :]))
-        return np.array(rows, dtype=np.float32).reshape(-1, 3)
+        return self._calibration.apply(np.array(rows, dtype=np.float32).reshape(-1, 3))
 
     def _to_ids(self, text: str) -> list[int]:
         ids = []
@@ -114,6 +128,11 @@ class FakeScorer:
                 self._ids[word] = len(self._vocabulary) - 1
             ids.append(self._ids[word])
         return ids
+
+
+def load_fake(calibration: str | None = None) -> FakeScorer:
+    """The fake, with the calibration in a file when one is given. ModelUnusable when that holds none."""
+    return FakeScorer(choose_calibration(calibration))
 
 
 class FakeEncoder:

@@ -1,7 +1,8 @@
-"""An NLI classifier: weights, tokenizer, label order and temperature put together, tried on canary pairs at load."""
+"""An NLI classifier: weights, tokenizer, label order and calibration put together, tried on canary pairs at load."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import torch
 from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import EncodedPair, FloatArray
-from onrecord_server.nli.calibration import read_temperature, softmax
+from onrecord_server.nli.calibration import Calibration, Uncalibrated, beside, choose_calibration, softmax
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.lanes import Lanes
@@ -72,18 +73,29 @@ class ClassifierScorer:
         tokenizer: PairTokenizer,
         classifier: _Classifier,
         columns: tuple[int, int, int],
-        temperature: float,
+        calibration: Calibration,
     ) -> None:
         self._info = info
         self._tokenizer = tokenizer
         self._classifier = classifier
         self._columns = list(columns)
-        self._temperature = temperature
+        self._calibration = calibration
 
     @property
     def info(self) -> ModelInfo:
         """What is loaded."""
         return self._info
+
+    @property
+    def calibration(self) -> Calibration:
+        """What `score` applies to the model's own probabilities."""
+        return self._calibration
+
+    def uncalibrated(self) -> ClassifierScorer:
+        """The same model without calibration; shares the weights."""
+        twin = copy.copy(self)
+        twin._calibration = Uncalibrated()
+        return twin
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
         """Tokenise; any thread may. ClaimTooLongForModel when a hypothesis fills the model's window alone."""
@@ -100,14 +112,18 @@ class ClassifierScorer:
             logits = self._classifier.logits(batch)[:, self._columns].astype(np.float32)
         if not np.isfinite(logits).all():
             raise ModelError("the model's output is not a number; its weights or precision do not suit this input")
-        probabilities = softmax(logits, self._temperature)
+        probabilities = softmax(logits)
         # two texts in a script that the model cannot read look alike to it, and were each other's proof
         probabilities[[pair.unread for pair in batch]] = _NEUTRAL
-        return probabilities
+        return self._calibration.apply(probabilities)
 
 
-def load_classifier(model: str, *, revision: str | None, precision: str, threads: int | None) -> ClassifierScorer:
+def load_classifier(
+    model: str, *, revision: str | None, precision: str, threads: int | None, calibration: str | None = None
+) -> ClassifierScorer:
     """See onrecord_server.nli.load_scorer."""
+    # a calibration that is none is found before seconds are spent on weights
+    given = choose_calibration(calibration)
     files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
     columns = label_columns(_id2label(files))
     precision = resolve(precision)
@@ -127,7 +143,7 @@ def load_classifier(model: str, *, revision: str | None, precision: str, threads
         pad_id = int(files.config.get("pad_token_id") or 0)
         classifier = hf.PaddedClassifier(loaded, pad_id=pad_id, segments=tokenizer.uses_segments(), threads=threads)
     info = ModelInfo(files.model_id, files.revision, LABELS, precision, tokenizer.max_tokens)
-    scorer = ClassifierScorer(info, tokenizer, classifier, columns, read_temperature(files.folder))
+    scorer = ClassifierScorer(info, tokenizer, classifier, columns, given or beside(files.folder))
     _try_canaries(scorer)
     return scorer
 

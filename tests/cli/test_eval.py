@@ -1,0 +1,328 @@
+"""`onrecord eval` and `onrecord calibrate` on the declared fake model."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "seeds" / "eval"
+PAIRS = [
+    ("The shop is open.", "The shop is open.", "entailment"),
+    ("The shop is open.", "The shop is not open.", "contradiction"),
+    ("The shop is open.", "The sea is deep.", "neutral"),
+    ("The shop has 3 rooms.", "The shop has 4 rooms.", "neutral"),
+]
+
+
+@pytest.fixture
+def fake(run: Run, tmp_path: Path) -> Run:
+    """Runs a command with the fake model, keeping scores in a folder of the test's own."""
+
+    def fake(command: str, *arguments: str, **options: Any) -> Any:
+        return run(command, *arguments, "--model", "fake", "--cache", str(tmp_path / "cache"), **options)
+
+    return fake
+
+
+def write(path: Path, rows: list[Any]) -> str:
+    """JSON lines; a row that is a string stands as it is."""
+    text = "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return str(path)
+
+
+def pair_rows(times: int = 1) -> list[dict[str, str]]:
+    return [{"premise": p, "hypothesis": h, "label": label} for _ in range(times) for p, h, label in PAIRS]
+
+
+def test_pairs_give_the_figures_of_each_set_and_of_all(fake: Run, tmp_path: Path) -> None:
+    three = write(tmp_path / "three.jsonl.gz", pair_rows())
+    two = write(
+        tmp_path / "two.jsonl",
+        [{"premise": p, "hypothesis": h, "label": "entailment" if label == "entailment" else "not_entailment"}
+         for p, h, label in PAIRS],
+    )  # fmt: skip
+    done = fake("eval", "--pairs", three, two, "--json", "-")
+    assert (done.status, done.err) == (0, "")
+    report = done.json
+    assert [one["name"] for one in report["sets"]] == ["three", "two"]
+    one, other = report["sets"]
+    assert one["confusion"] == [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    assert one["figures"]["accuracy"]["value"] == 0.75
+    assert one["figures"]["false_contradiction"]["value"] == 0.5
+    assert other["classes"] == ["entailment", "not_entailment"]
+    assert other["figures"]["accuracy"]["value"] == 1.0
+    assert report["mean"]["accuracy"]["value"] == 0.875
+    assert report["three_way"]["pair_count"] == 4
+    assert report["mistakes"][0]["hypothesis"] == "The shop has 4 rooms."
+    table = fake("eval", three, two)
+    assert re.search(r"^two \(two-way\) +4 +100\.0", table.out, re.MULTILINE)
+
+
+def test_claims_are_checked_end_to_end(fake: Run) -> None:
+    done = fake(
+        "eval", "--claims", str(EXAMPLE / "claims.jsonl"), "--statements", str(EXAMPLE / "statements.jsonl"),
+        "--encoder", "fake", "--ablation", "--sweep", "100", "--json", "-",
+    )  # fmt: skip
+    assert (done.status, done.err) == (0, "")
+    report = done.json
+    assert report["figures"]["accuracy"]["value"] == 1.0
+    assert report["evidence_recall"]["at_8"]["value"] == 1.0
+    assert report["evidence_recall"]["claim_count"] == 6
+    assert [row["without"] for row in report["ablation"]]
+    assert report["sweep"][0]["macro_f1"] == 1.0
+
+
+def test_a_part_of_the_rule_is_switched_off(fake: Run, tmp_path: Path) -> None:
+    statements = write(tmp_path / "s.jsonl", [{"id": "a", "text": "The new shop is open on 4 May."}])
+    claims = write(
+        tmp_path / "c.jsonl", [{"claim": "The new shop is open on 15 May.", "label": "NOT_ENOUGH_EVIDENCE"}] * 2
+    )
+    common = ("eval", "--claims", claims, "--statements", statements, "--encoder", "fake", "--json", "-")
+    whole = fake(*common, "--ablation").json
+    part = whole["ablation"][0]["without"]
+    less = fake(*common, "--without", part).json
+    assert less["without"] == [part]
+    row = next(row for row in whole["ablation"] if row["without"] == part)
+    assert {name: figure["value"] for name, figure in less["figures"].items()}.items() <= row.items()
+    wrong = fake(*common, "--without", "no_such_part")
+    assert wrong.status == 2
+    assert "no_such_part" in wrong.err
+    assert part in wrong.err
+
+
+def test_a_document_can_be_the_record(fake: Run) -> None:
+    done = fake(
+        "eval", "--claims", str(ROOT / "seeds" / "claims.jsonl"), "--statements", str(ROOT / "seeds" / "article.txt"),
+        "--encoder", "fake", "--json", "-",
+    )  # fmt: skip
+    assert done.status == 0
+    assert done.json["claim_count"] == 43
+    assert done.json["evidence_recall"] == {}  # nobody has said which statements decide
+
+
+def test_documents_are_read_for_who_said_what(fake: Run) -> None:
+    done = fake("eval", "--documents", str(EXAMPLE / "documents.jsonl"), "--json", "-")
+    assert done.status == 0
+    assert done.json["annotated_count"] == 4
+    assert done.json["figures"]["content_recall"]["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        [str(EXAMPLE / "pairs.jsonl")],
+        ["--claims", str(EXAMPLE / "claims.jsonl"), "--statements", str(EXAMPLE / "statements.jsonl"),
+         "--encoder", "fake", "--ablation"],
+        ["--documents", str(EXAMPLE / "documents.jsonl")],
+    ],
+)  # fmt: skip
+def test_the_page_holds_the_figures_and_nothing_from_elsewhere(fake: Run, tmp_path: Path, mode: list[str]) -> None:
+    page, report = tmp_path / "report.html", tmp_path / "report.json"
+    assert fake("eval", *mode, "--html", str(page), "--json", str(report)).status == 0
+    html = page.read_text("utf-8")
+    shown = json.loads(report.read_text("utf-8"))
+    figures = shown["figures"] if "figures" in shown else shown["three_way"]["figures"]
+    for name in {"accuracy", "macro_f1", "content_f1"} & figures.keys():
+        low, high = figures[name]["interval"]
+        assert f"{100 * figures[name]['value']:.1f} %" in html
+        assert f"{100 * low:.1f} to {100 * high:.1f}" in html
+    if mode[0] != "--documents":
+        assert html.count("<svg") >= 2
+        assert "Surest mistakes" in html
+    assert not re.search(r"<script|<link|<img|https?://", html)
+
+
+def test_text_from_the_data_cannot_be_markup(fake: Run, tmp_path: Path) -> None:
+    rows = [{"premise": "The <b>shop</b> & sea.", "hypothesis": "<script>alert(1)</script>", "label": "entailment"}]
+    page = tmp_path / "report.html"
+    assert fake("eval", write(tmp_path / "<i>.jsonl", rows), "--html", str(page)).status == 0
+    html = page.read_text("utf-8")
+    assert "<script" not in html
+    assert "<i>" not in html
+    assert "&lt;script&gt;alert(1)" in html
+
+
+def test_a_second_run_takes_its_scores_from_the_first(fake: Run, tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.jsonl", pair_rows())
+    first = fake("eval", pairs, "--json", "-").json
+    (kept,) = (tmp_path / "cache").glob("pairs-*.bin")
+    size = kept.stat().st_size
+    second = fake("eval", pairs, "--json", "-").json
+    assert kept.stat().st_size == size
+    assert {**first, "seconds": 0} == {**second, "seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"premise": "a"', "not JSON"),
+        ({"premise": "a", "label": "neutral"}, '"hypothesis" is missing'),
+        ({"premise": "a", "hypothesis": 3, "label": "neutral"}, '"hypothesis" is not a string'),
+        ({"premise": "a", "hypothesis": " ", "label": "neutral"}, '"hypothesis" is empty'),
+        ({"premise": "a", "hypothesis": "b", "label": "maybe"}, "\"label\" is 'maybe'"),
+    ],
+)
+def test_a_bad_line_is_named_and_can_be_passed_over(fake: Run, tmp_path: Path, row: Any, words: str) -> None:
+    path = write(tmp_path / "pairs.jsonl", [*pair_rows(), "", row, row])
+    done = fake("eval", path)
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+    assert f"{path}:6: " in done.err
+    assert words in done.err
+    assert "1 more" in done.err
+    passed = fake("eval", path, "--skip-bad", "--json", "-")
+    assert passed.status == 0
+    assert passed.err.count("passed over") == 2
+    assert passed.json["passed_over_lines"] == 2
+    assert passed.json["sets"][0]["pair_count"] == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "words"),
+    [
+        ("claims", {"claim": "The shop is open.", "label": "TRUE"}, '"label"'),
+        ("claims", {"claim": "The shop is open."}, '"expected" is missing'),
+        ("claims", {"claim": "x" * 3000, "label": "SUPPORTED"}, '"claim" has 3,000'),
+        ("statements", {"id": "a"}, '"text" is missing'),
+        ("statements", {"id": "a", "text": "b", "stance": "SUNG"}, '"stance"'),
+        ("documents", {"text": "The shop."}, '"attributions" is missing'),
+        (
+            "documents",
+            {"text": "The shop.", "attributions": [{"source": [], "cue": [], "content": [[0, 99]]}]},
+            '"attributions[0].content[0]"',
+        ),
+    ],
+)
+def test_bad_lines_of_the_other_modes_are_named(fake: Run, tmp_path: Path, kind: str, row: Any, words: str) -> None:
+    bad = write(tmp_path / "bad.jsonl", [row])
+    good = {"claims": str(EXAMPLE / "claims.jsonl"), "statements": str(EXAMPLE / "statements.jsonl")}
+    mode = ("--documents", bad)
+    if kind != "documents":
+        files = {**good, kind: bad}
+        mode = ("--claims", files["claims"], "--statements", files["statements"], "--encoder", "fake")  # type: ignore[assignment]
+    done = fake("eval", *mode)
+    assert done.status == 2
+    assert f"{bad}:1: " in done.err
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["pairs.jsonl", "--documents", "d.jsonl"],
+        ["--claims", "c.jsonl"],
+        ["--statements", "s.jsonl", "pairs.jsonl"],
+        ["pairs.jsonl", "--ablation"],
+        ["pairs.jsonl", "--no-cache"],  # the test gives --cache, too
+        ["/no/such/pairs.jsonl"],
+        ["pairs.jsonl", "--html", "/no/such/folder/page.html"],
+    ],
+)
+def test_wrong_use_is_one_line_and_status_2(fake: Run, tmp_path: Path, arguments: list[str]) -> None:
+    write(tmp_path / "pairs.jsonl", pair_rows())
+    done = fake("eval", *(str(tmp_path / a) if a == "pairs.jsonl" else a for a in arguments))
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+
+
+def test_a_packed_file_that_is_damaged_is_named(fake: Run, tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(pair_rows()[0]).encode() * 50)[:-20])
+    done = fake("eval", str(path))
+    assert done.status == 2
+    assert "cannot be unpacked" in done.err
+
+
+def test_a_model_that_is_none_is_status_1(run: Run, tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.jsonl", pair_rows())
+    done = run("eval", pairs, "--model", "/no/such/model", "--cache", str(tmp_path / "cache"))
+    assert done.status == 1
+    assert "/no/such/model" in done.err
+
+
+def test_calibrate_writes_what_check_and_eval_use(fake: Run, run: Run, tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.jsonl", pair_rows(20))
+    two = write(tmp_path / "two.jsonl", [{"premise": "a", "hypothesis": "b", "label": "not_entailment"}])
+    out = tmp_path / "mine.json"
+    done = fake("calibrate", pairs, two, "-o", str(out), "--method", "vector", "--json")
+    assert done.status == 0
+    assert "two: not all three labels" in done.err
+    report = done.json
+    assert report["pair_count"] == 80
+    assert report["methods"]["vector"]["nll"] < report["methods"]["none"]["nll"]
+    assert report["sets"][0]["after"]["ece"] < report["sets"][0]["before"]["ece"]
+    assert json.loads(out.read_text())["method"] == "vector"
+
+    evaluated = fake("eval", pairs, "--calibration", str(out), "--json", "-").json
+    assert evaluated["calibration"]["method"] == "vector"
+    assert evaluated["three_way"]["calibrated"]["nll"]["value"] < evaluated["three_way"]["uncalibrated"]["nll"]["value"]
+
+    statements = write(tmp_path / "s.jsonl", [{"text": "The shop is open."}])
+    common = ("check", "The shop is open.", "--against", statements, "--model", "fake", "--encoder", "fake", "--json")
+    plain, calibrated = run(*common), run(*common, "--calibration", str(out))
+    assert calibrated.status == 0
+    assert calibrated.json["confidence"] != plain.json["confidence"]
+
+
+def test_calibrate_chooses_on_what_it_holds_out_and_says_so(fake: Run, tmp_path: Path) -> None:
+    files = [write(tmp_path / f"set{i}.jsonl", pair_rows(20)) for i in range(3)]
+    for hold_out in ("pairs", "sets"):
+        out = tmp_path / f"{hold_out}.json"
+        done = fake("calibrate", *files, "-o", str(out), "--hold-out", hold_out)
+        assert done.status == 0
+        assert "← chosen" in done.out
+        assert out.exists()
+
+
+def test_too_few_pairs_are_refused(fake: Run, tmp_path: Path) -> None:
+    out = tmp_path / "mine.json"
+    done = fake("calibrate", write(tmp_path / "pairs.jsonl", pair_rows()), "-o", str(out))
+    assert done.status == 2
+    assert "50 at least" in done.err
+    assert not out.exists()
+
+
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(
+    tmp_path: Path, child_environment: Callable[..., dict[str, str]]
+) -> None:
+    pairs = write(tmp_path / "pairs.jsonl", [
+        {"premise": f"The shop has {i} rooms.", "hypothesis": "The shop is open.", "label": "neutral"}
+        for i in range(3_000)
+    ])  # fmt: skip
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import time\n"
+        "from onrecord_server.nli.fake import FakeScorer\n"
+        "score = FakeScorer.score\n"
+        "FakeScorer.score = lambda self, batch: (time.sleep(0.2), score(self, batch))[1]\n"
+        "from onrecord.cli import main\n"
+        "main()\n"
+    )
+    cache = tmp_path / "cache"
+    process = subprocess.Popen(
+        [sys.executable, str(slow), "eval", pairs, "--model", "fake", "--cache", str(cache)],
+        env=child_environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not any(f.stat().st_size for f in cache.glob("pairs-*.bin")):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)  # another process: there is nothing to wait on but its file
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"kept in {cache}; the same command goes on from there" in err
