@@ -22,9 +22,18 @@ STATEMENT_SUFFIXES = (".jsonl", ".ndjson")
 
 @contextmanager
 def open_client(
-    target: str, timeout: float | None, against: tuple[str, ...], model: str, encoder: str, collection: str
+    target: str,
+    timeout: float | None,
+    against: tuple[str, ...],
+    model: str,
+    encoder: str,
+    collection: str,
+    without: tuple[str, ...] = (),
 ) -> Iterator[Client]:
-    """The client; with `against` its record holds those files. Closed at the end."""
+    """The client; with `against` its record holds those files, and the rule goes without the parts named in `without`.
+
+    Closed at the end.
+    """
     if not against:
         with connect(target, timeout) as client:
             yield client
@@ -34,7 +43,7 @@ def open_client(
 
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with working("loading the models"):
-        client = open_local(model, encoder)
+        client = open_local(model, encoder, without)
     with client:
         for path, text in documents.items():
             if text is None:

@@ -15,6 +15,11 @@ class Switches:
 
     date_guard: bool = True
     wording_gate: bool = True
+    compounds: bool = True
+    validity: bool = True
+    relays: bool = True
+    both_directions: bool = True
+    joined_premises: bool = True
 
     def without(self, names: Iterable[str]) -> Switches:
         """These switches with the named ones off. Raises ValueError for a name that is none."""
@@ -23,3 +28,8 @@ class Switches:
         if unknown := [name for name in wanted if name not in known]:
             raise ValueError(f"{unknown[0]} is no part of the rule; these are: {', '.join(known)}")
         return replace(self, **dict.fromkeys(wanted, False))
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """The parts that are switched off, in the order of their declaration."""
+        return tuple(f.name for f in fields(self) if not getattr(self, f.name))

@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from onrecord_server.domain.countries import country_named
 from onrecord_server.domain.types import Claim, ClaimAttribution, Span, Stance
 from onrecord_server.domain.words import word_set
 from onrecord_server.ingest.claims import parse_claim
 from onrecord_server.ingest.lexicon import POSSESSIVES, VERB_FORMS
 from onrecord_server.ingest.phrases import is_adverb
 from onrecord_server.ingest.predicates import (
-    LeftSide,
     PRONOUN_SUBJECTS,
+    LeftSide,
     left_side,
     opens_clause,
     opens_predicate,
@@ -92,18 +93,15 @@ def split_claim(claim: Claim) -> tuple[ClaimPiece, ...]:
 def _parts_of(whole: ClaimAttribution) -> list[tuple[str, ClaimAttribution]]:
     """The words and the reading of each part of what one speaker says; the whole itself when it does not split."""
     content = whole.content
-    pieces = _pieces(content, reported=bool(whole.speaker), denied=whole.stance is Stance.DENIED)
+    pieces = _pieces(content, speaker=whole.speaker, denied=whole.stance is Stance.DENIED)
     if len(pieces) < 2:
         return [(content, whole)]
     found: list[tuple[str, ClaimAttribution]] = []
     for piece in pieces:
         words = content[piece.start : piece.end]
         text = f"{piece.subject} {words}" if piece.subject else words
-        if whole.speaker:
-            made = replace(whole, content=reported(text, whole.speaker))
-        else:
-            made = parse_claim(tidy(text))
-        found.append((words, made))
+        mine = replace(whole, content=reported(text, whole.speaker)) if whole.speaker else parse_claim(tidy(text))
+        found.append((words, mine))
     return found
 
 
@@ -144,10 +142,11 @@ def _second_speaker(line: str) -> tuple[ClaimAttribution, str] | None:
     return None
 
 
-def _pieces(text: str, *, reported: bool, denied: bool) -> list[_Piece]:
+def _pieces(text: str, *, speaker: str, denied: bool) -> list[_Piece]:
     """Where the text falls apart; one piece or none when it does not.
 
-    reported: somebody said it, so "and that" goes on with what he said. denied: only "that A and that B" falls apart.
+    speaker: who said it, if somebody did; then "and that" goes on with what he said. denied: only "that A and that B"
+    falls apart.
     """
     found: list[_Piece] = []
     subject = ""
@@ -158,16 +157,14 @@ def _pieces(text: str, *, reported: bool, denied: bool) -> list[_Piece]:
             return []
         if number and not self_contained(t, 0, len(t), clause=True):
             return []
-        inner, subject = _in_sentence(text, sentence, subject, reported=reported, denied=denied)
+        inner, subject = _in_sentence(text, sentence, subject, speaker=speaker, denied=denied)
         if not inner or (len(whole) > 1 and not subject):
             return []
         found += inner
     return found
 
 
-def _in_sentence(
-    text: str, sentence: Sentence, before: str, *, reported: bool, denied: bool
-) -> tuple[list[_Piece], str]:
+def _in_sentence(text: str, sentence: Sentence, before: str, *, speaker: str, denied: bool) -> tuple[list[_Piece], str]:
     """The pieces of one sentence and its subject. `before`: the subject of the sentence before, for "it" and "he"."""
     t = sentence.tokens
     end = len(t)
@@ -183,13 +180,13 @@ def _in_sentence(
         right = _coordinator(t, k)
         if right is None or right >= end or (cuts and k <= cuts[-1][1]) or _inside_brackets(t, k):
             continue
-        that = reported and t[right].low == "that"
+        that = bool(speaker) and t[right].low == "that"
         if denied and not that:
             continue
         left = left_side(t, first, k, subject_known=bool(cuts and cuts[-1][2]))
         if left is None or (opening is None and not that):
             continue
-        owner = _owner(text, t, right + that, end, left, cuts, comma=t[k].text == ",", that=that)
+        owner = _owner(text, t, right + that, end, left, cuts, speaker, comma=t[k].text == ",", that=that)
         if owner is not None:
             skip = owner[1]
             cuts.append((_without_comma(t, k), skip, owner[0]))
@@ -213,6 +210,7 @@ def _owner(
     end: int,
     left: LeftSide,
     cuts: list[tuple[int, int, str]],
+    speaker: str,
     *,
     comma: bool,
     that: bool,
@@ -232,9 +230,11 @@ def _owner(
     if t[k].low in PRONOUN_SUBJECTS:
         many = t[k].low == "they"
         person = t[k].low in ("he", "she")
+        if person and speaker and (that or country_named(subject)):
+            subject = speaker  # "Roe said that Norway rejects the tax and that she opposes delays"
         if (
             left.relative
-            or (person and (left.names_others or t[left.subject[0]].low in POSSESSIVES))
+            or (person and ((left.names_others and subject != speaker) or t[left.subject[0]].low in POSSESSIVES))
             or many != (" and " in subject)
             or not opens_predicate(t, k + 1, end, left, strict=True)
             or not self_contained(t, k + 1, end, clause=False)

@@ -114,7 +114,12 @@ def left_side(t: list[Token], start: int, end: int, *, subject_known: bool = Fal
         names_others=any(is_capital(x) for x in rest),
         shares_aux=t[verb].low in _BE | _HAVE,
         inner_verbs=verbs,
-        takes_clause=form is not None and "c" in form.frames and not finite_inside,
+        takes_clause=(
+            form is not None
+            and "c" in form.frames
+            and not finite_inside
+            and not ("n" in form.frames and not is_capital(t[verb + 1]))  # "rejects the tax" has its object
+        ),
     )
 
 
