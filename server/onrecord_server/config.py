@@ -109,7 +109,7 @@ class ServerConfig:
     )
     without: tuple[str, ...] = _setting(
         (),
-        f"Leave out a part of the verdict rule. Repeatable. The parts: {', '.join(f.name for f in fields(Switches))}.",
+        f"Leave out a part of the rule: {', '.join(f.name for f in fields(Switches) if f.default)}. Repeatable.",
         click.STRING,
         shown="all on",
         metavar="PART",

@@ -26,6 +26,7 @@ import numpy as np
 
 from onrecord_server.checking.checker import CANDIDATES, Checker, Gathered
 from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
+from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import CheckOptions, Claim, NliScores, PairScore, StatementDraft, Verdict
 from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Thresholds
 from onrecord_server.nli import load_encoder, load_scorer
@@ -173,7 +174,7 @@ async def run(args: argparse.Namespace) -> None:
     worker = InferenceWorker(scorer, encoder)
     await worker.start()
     cached = CachedWorker(worker, args.cache / f"pairs-{scorer.info.revision}-{scorer.info.precision}.jsonl")
-    checker = Checker(store, cached)
+    checker = Checker(store, cached, switches=Switches().without(args.without).including(args.including))
     # for a sweep every candidate is scored, whatever its topic, so that the topic threshold can move
     options = DEFAULT_OPTIONS if args.sweep is None else replace(DEFAULT_OPTIONS, topic_threshold=0.2)
     gathered = await gather_all(checker, claims, options)
@@ -206,6 +207,12 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="only this many claims, a fixed random sample")
     parser.add_argument(
         "--sweep", type=float, metavar="PERCENT", help="search thresholds, false contradictions <= this"
+    )
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="PART", help="leave out a part of the rule; repeatable"
+    )
+    parser.add_argument(
+        "--including", action="append", default=[], metavar="PART", help="a part that is off by default; repeatable"
     )
     asyncio.run(run(parser.parse_args()))
 
