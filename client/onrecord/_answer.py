@@ -108,31 +108,61 @@ def evidence(message: check_service_pb2.Evidence) -> types.Evidence:
         quote_span=span(message, "quote_span"),
         notes=tuple(message.notes),
         truncated=message.truncated,
+        part=message.part,
+    )
+
+
+def reason(value: check_service_pb2.Reason.ValueType) -> types.Reason | None:
+    """A reason; none at all is None."""
+    return member(types.Reason, check_service_pb2.Reason, value) if value else None
+
+
+def attribution(message: check_service_pb2.ClaimAttribution) -> types.ClaimAttribution:
+    """How a claim was read."""
+    return types.ClaimAttribution(
+        speaker=message.speaker,
+        content=message.content,
+        stance=member(types.Stance, statement_pb2.Stance, message.stance or statement_pb2.STANCE_ASSERTED),
+        exclusive=message.exclusive,
+        excluded_speakers=tuple(message.excluded_speakers),
+    )
+
+
+def claim_part(message: check_service_pb2.ClaimPart) -> types.ClaimPart:
+    """One part of a compound claim."""
+    return types.ClaimPart(
+        text=message.text,
+        span=span(message, "span"),
+        attribution=attribution(message.attribution),
+        verdict=member(types.Verdict, check_service_pb2.Verdict, message.verdict),
+        confidence=message.confidence,
+        reason=reason(message.reason),
+        deciding=tuple(message.deciding),
     )
 
 
 def check_result(message: check_service_pb2.CheckResult) -> types.CheckResult:
     """The verdict on one claim."""
-    attribution, provenance, timings = message.attribution, message.provenance, message.timings
+    provenance, timings = message.provenance, message.timings
     return types.CheckResult(
         verdict=member(types.Verdict, check_service_pb2.Verdict, message.verdict),
         confidence=message.confidence,
-        reason=member(types.Reason, check_service_pb2.Reason, message.reason) if message.reason else None,
+        reason=reason(message.reason),
         evidence=tuple(evidence(item) for item in message.evidence),
         supporting_speakers=tuple(message.supporting_speakers),
         contradicting_speakers=tuple(message.contradicting_speakers),
-        attribution=types.ClaimAttribution(
-            speaker=attribution.speaker,
-            content=attribution.content,
-            stance=member(types.Stance, statement_pb2.Stance, attribution.stance or statement_pb2.STANCE_ASSERTED),
-            exclusive=attribution.exclusive,
-            excluded_speakers=tuple(attribution.excluded_speakers),
-        ),
+        attribution=attribution(message.attribution),
         provenance=types.Provenance(
-            provenance.model_id, provenance.model_revision, options(provenance.options), provenance.store_revision
+            provenance.model_id,
+            provenance.model_revision,
+            options(provenance.options),
+            provenance.store_revision,
+            time(provenance, "as_of"),
+            tuple(provenance.switched_off),
         ),
         timings=types.Timings(timings.retrieval_ms, timings.queue_ms, timings.inference_ms, timings.total_ms),
         explanation=message.explanation,
+        parts=tuple(claim_part(part) for part in message.parts),
     )
 
 

@@ -22,6 +22,14 @@ def parse_time(value: str) -> datetime:
     return parsed
 
 
+def parse_as_of(value: str) -> datetime:
+    """The same, but of a date its last microsecond: a record as of a day holds what was said on it."""
+    parsed = parse_time(value)
+    if len(value.strip()) <= len("2021-08-29"):
+        return parsed.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    return parsed
+
+
 class Reader:
     """Reads fields of one JSON object and collects what is wrong with them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -116,15 +116,22 @@ def parent(fields: Fields, collection: object) -> str:
 
 
 def claim(
-    fields: Fields, value: str | Claim, speaker: str | None = None, prefix: str = "claim"
+    fields: Fields,
+    value: str | Claim,
+    speaker: str | None = None,
+    prefix: str = "claim",
+    as_of: date | None = None,
 ) -> check_service_pb2.Claim:
-    """A claim; `speaker` overrides the claim's own."""
+    """A claim; `speaker` and `as_of` override the claim's own."""
     if isinstance(value, Claim):
         text, named = value.text, value.speaker if speaker is None else speaker
+        moment: object = value.as_of if as_of is None else as_of
     else:
-        text, named = value, speaker or ""
+        text, named, moment = value, speaker or "", as_of
     return check_service_pb2.Claim(
-        text=fields.text(f"{prefix}.text", text), speaker=fields.text(f"{prefix}.speaker", named)
+        text=fields.text(f"{prefix}.text", text),
+        speaker=fields.text(f"{prefix}.speaker", named),
+        as_of=fields.time(f"{prefix}.as_of", end_of_day(moment)),
     )
 
 
@@ -210,6 +217,13 @@ def draft(value: str | Statement, speaker: str | Speaker | None) -> Statement:
     if speaker is None:
         return made
     return dataclasses.replace(made, speaker=speaker if isinstance(speaker, Speaker) else Speaker(speaker))
+
+
+def end_of_day(value: object) -> object:
+    """Of a date its last microsecond in UTC, for a record as of a day holds what was said on it; others as they are."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time.max, UTC)
+    return value
 
 
 def day(fields: Fields, field: str, value: object) -> datetime | None:

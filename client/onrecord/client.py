@@ -96,6 +96,7 @@ class Client:
         claim: str | Claim,
         *,
         speaker: str | None = None,
+        as_of: dt.date | None = None,
         collection: str = DEFAULT_COLLECTION,
         options: CheckOptions | None = None,
         timeout: float | None = None,
@@ -103,12 +104,13 @@ class Client:
         """Check one claim against a collection.
 
         speaker: who is claimed to have said it, when that does not stand in the claim itself.
+        as_of: check against the record as it stood then, an aware datetime or a date (its end, in UTC).
         collection: its id ("default") or resource name ("collections/default").
         """
         fields = Fields()
         request = check_service_pb2.CheckClaimRequest(
             parent=_request.parent(fields, collection),
-            claim=_request.claim(fields, claim, speaker),
+            claim=_request.claim(fields, claim, speaker, as_of=as_of),
             options=_request.options(fields, options),
         )
         fields.check()

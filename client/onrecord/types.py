@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     CLAIM_TOO_LONG = "CLAIM_TOO_LONG"
     EXCLUSIVE_ATTRIBUTION = "EXCLUSIVE_ATTRIBUTION"
     NOT_ASSERTED = "NOT_ASSERTED"
+    NOT_VALID_THEN = "NOT_VALID_THEN"
     UNSPECIFIED = "UNSPECIFIED"
     """A value that a newer server knows and this client does not. No reason at all is None."""
 
@@ -162,10 +163,14 @@ class Statement(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Claim(_Record):
-    """A claim to check. `speaker`, when set, is who is claimed to have said `text`."""
+    """A claim to check. `speaker`, when set, is who is claimed to have said `text`.
+
+    `as_of`, aware: check against the record as it stood then; None: as it stands now.
+    """
 
     text: str
     speaker: str = ""
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,8 @@ class Evidence(_Record):
     quote_span: TextSpan | None
     notes: tuple[str, ...] = ()
     truncated: bool = False
+    part: int = 0
+    """Number of the part of a compound claim that it was read for, from 1; 0: the whole claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +229,34 @@ class ClaimAttribution(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimPart(_Record):
+    """One part of a claim that says several things. `span`: its own words in the claim's text.
+
+    `deciding`: places in the result's evidence, from 0, of the statements that decide it.
+    """
+
+    text: str
+    span: TextSpan | None
+    attribution: ClaimAttribution
+    verdict: Verdict
+    confidence: float
+    reason: Reason | None
+    deciding: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance(_Record):
-    """What a verdict was made with; `options` has every default filled in."""
+    """What a verdict was made with; `options` has every default filled in.
+
+    `as_of`: the time that the record was looked at. `switched_off`: parts of the verdict rule that were off.
+    """
 
     model_id: str
     model_revision: str
     options: CheckOptions
     store_revision: int
+    as_of: datetime | None = None
+    switched_off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +271,10 @@ class Timings(_Record):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult(_Record):
-    """The verdict on one claim. `evidence`: the deciding statements first, then those nearest to the claim."""
+    """The verdict on one claim. `evidence`: the deciding statements first, then those nearest to the claim.
+
+    `parts`: of a claim that says several things, each with its own verdict; empty when it was not split.
+    """
 
     verdict: Verdict
     confidence: float
@@ -255,6 +286,7 @@ class CheckResult(_Record):
     provenance: Provenance
     timings: Timings
     explanation: str
+    parts: tuple[ClaimPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,8 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
         )
         await worker.start()
         try:
-            yield Engine(Record(store, worker), Checker(store, worker), worker, store, scorer.info, info, died)
+            checker = Checker(store, worker, switches=config.switches)
+            yield Engine(Record(store, worker), checker, worker, store, scorer.info, info, died)
         finally:
             await worker.stop(config.drain_seconds)
     finally:

@@ -25,6 +25,7 @@ import click
 import platformdirs
 
 from onrecord_server.domain.errors import ConfigError
+from onrecord_server.domain.switches import Switches
 
 ENV_PREFIX = "ONRECORD_"
 MEMORY = ":memory:"
@@ -58,9 +59,10 @@ def _setting(
     *,
     shown: str | bool = True,
     metavar: str | None = None,
+    multiple: bool = False,
 ) -> Any:
-    """A field with everything its flag and variable need."""
-    metadata = {"help": help_text, "kind": kind, "shown": shown, "metavar": metavar}
+    """A field with everything its flag and variable need. multiple: a repeatable flag; the variable parts by spaces."""
+    metadata = {"help": help_text, "kind": kind, "shown": shown, "metavar": metavar, "multiple": multiple}
     return field(default=default, metadata=metadata)
 
 
@@ -112,6 +114,14 @@ class ServerConfig:
     max_queue_tokens: int = _setting(
         200_000, "Tokens that may wait for the model; more are refused with OVERLOADED.", _POSITIVE
     )
+    without: tuple[str, ...] = _setting(
+        (),
+        f"Leave out a part of the rule: {', '.join(f.name for f in fields(Switches) if f.default)}. Repeatable.",
+        click.STRING,
+        shown="all on",
+        metavar="PART",
+        multiple=True,
+    )
     cache_pairs: int = _setting(50_000, "Scored pairs kept in memory; 0 keeps none.", click.IntRange(min=0))
     drain_seconds: float = _setting(
         30.0, "Time for calls in flight to finish after SIGTERM.", click.FloatRange(min=0), metavar="SECONDS"
@@ -136,6 +146,10 @@ class ServerConfig:
             )
         if not math.isfinite(self.drain_seconds) or self.drain_seconds < 0:
             raise ConfigError(f"--drain-seconds {self.drain_seconds}: give a number of seconds, 0 or more")
+        try:
+            Switches().without(self.without)
+        except ValueError as error:
+            raise ConfigError(f"--without: {error}") from error
         if self.max_queue_tokens < self.max_batch_tokens:
             raise ConfigError(
                 f"--max-queue-tokens {self.max_queue_tokens}: less than one batch; give at least "
@@ -146,6 +160,11 @@ class ServerConfig:
     def store_path(self) -> str:
         """`store`, or where the record is when none is given; ":memory:" is no path."""
         return self.store if self.store is not None else default_store(self.encoder, self.encoder_revision)
+
+    @property
+    def switches(self) -> Switches:
+        """The parts of the verdict rule that are on."""
+        return Switches().without(self.without)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -203,6 +222,7 @@ def _option(setting: Field[Any]) -> click.Option:
         envvar=env_of(setting.name),
         show_envvar=True,
         metavar=setting.metadata["metavar"],
+        multiple=setting.metadata["multiple"],
         help=setting.metadata["help"],
     )
 

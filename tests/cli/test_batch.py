@@ -236,3 +236,18 @@ def test_progress_is_shown_on_a_terminal_only(spawn: Spawn, server: str, stored:
     assert b"claims/s" in shown
     assert b"line 41: not JSON" in shown
     assert len(read(out)) == 41
+
+
+def test_a_line_may_be_as_of_a_moment_of_its_own(run: Run, tmp_path: Path) -> None:
+    said = write(tmp_path / "said.jsonl", {"text": STATEMENT, "stated_time": "2021-08-29"})
+    claims = write(
+        tmp_path / "claims.jsonl",
+        {"claim": STATEMENT, "as_of": "2021-08-29"},
+        {"claim": STATEMENT},
+        {"claim": STATEMENT, "as_of": "yesterday"},
+    )
+    done = run("batch", claims, "--against", said, *FAKE, "--as-of", "2020-01-01")
+    first, second, third = (json.loads(line) for line in done.out.splitlines())
+    assert (first["verdict"], first["provenance"]["as_of"]) == ("SUPPORTED", "2021-08-29T23:59:59.999999Z")
+    assert (second["reason"], second["provenance"]["as_of"]) == ("NOT_VALID_THEN", "2020-01-01T23:59:59.999999Z")
+    assert third["error"]["reason"] == "BAD_LINE"

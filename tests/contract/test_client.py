@@ -348,6 +348,21 @@ class TestRequests:
         assert second.claim.speaker == "Xi"
         assert third.claim.speaker == ""
 
+    def test_a_check_as_of_a_day_is_of_its_end(self, client: onrecord.Client, script: Script) -> None:
+        script.replies = [answer()] * 3
+        noon = datetime(2021, 8, 29, 12, tzinfo=UTC)
+        client.check("said", as_of=date(2021, 8, 29))
+        client.check(onrecord.Claim("said", as_of=noon))
+        client.check(onrecord.Claim("said", as_of=noon), as_of=datetime(2020, 1, 1, tzinfo=UTC))
+        moments = [request.claim.as_of.ToDatetime(UTC) for request in script.requests]
+        assert moments == [
+            datetime(2021, 8, 29, 23, 59, 59, 999_999, tzinfo=UTC),
+            noon,
+            datetime(2020, 1, 1, tzinfo=UTC),
+        ]
+        with pytest.raises(errors.InvalidArgument, match=r"claim\.as_of: needs a datetime with a time zone"):
+            client.check("said", as_of=datetime(2021, 8, 29))
+
     def test_times_travel_as_instants(self, client: onrecord.Client, script: Script) -> None:
         stored = record_pb.CreateStatementResponse(statement=statement_pb2.Statement(text="t"))
         script.replies = [stored]

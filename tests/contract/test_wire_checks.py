@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 
 from onrecord.v1 import check_service_pb2 as pb
@@ -121,6 +122,28 @@ async def test_a_batch_keeps_its_order_and_a_bad_claim_fails_alone(record: Any) 
         assert error.details[1].Unpack(bad)
         assert info.reason == "INVALID_FIELDS"
         assert [(v.field, v.reason) for v in bad.field_violations] == [(f"claims[{index}].text", reason)]
+
+
+async def test_a_moment_outside_the_calendar_fails_alone(record: Any) -> None:
+    bad = pb.Claim(text="", as_of=Timestamp(seconds=2**40))
+    request = pb.BatchCheckClaimsRequest(claims=[claim().claim, bad, claim().claim])
+    items = (await record.checks.BatchCheckClaims(request)).items
+    assert [item.WhichOneof("outcome") for item in items] == ["result", "error", "result"]
+    found = error_details_pb2.BadRequest()
+    assert items[1].error.details[1].Unpack(found)
+    assert [v.field for v in found.field_violations] == ["claims[1].as_of", "claims[1].text"]
+
+
+async def test_a_compound_claim_comes_back_in_parts(record: Any) -> None:
+    text = "Freedonia respects the border treaty and the bridge was opened in 1998."
+    result = (await record.checks.CheckClaim(claim(text))).result
+    assert [part.verdict for part in result.parts] == [pb.VERDICT_SUPPORTED] * 2
+    assert [text[part.span.start : part.span.end] for part in result.parts] == [
+        "Freedonia respects the border treaty",
+        "the bridge was opened in 1998",
+    ]
+    for number, part in enumerate(result.parts, start=1):
+        assert [result.evidence[place].part for place in part.deciding] == [number]
 
 
 async def test_batch_sizes_from_both_sides(record: Any) -> None:

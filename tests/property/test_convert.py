@@ -19,6 +19,7 @@ from onrecord_server.domain.types import (
     CheckResult,
     Claim,
     ClaimAttribution,
+    ClaimPart,
     Evidence,
     ModelInfo,
     NliScores,
@@ -86,6 +87,25 @@ EVIDENCE = st.builds(
     quote_span=SPANS,
     notes=TEXTS,
     truncated=st.booleans(),
+    part=st.integers(0, 4),
+)
+ATTRIBUTIONS = st.builds(
+    ClaimAttribution,
+    content=TEXT,
+    speaker=TEXT,
+    stance=st.sampled_from(Stance),
+    exclusive=st.booleans(),
+    excluded_speakers=TEXTS,
+)
+PARTS = st.builds(
+    ClaimPart,
+    text=TEXT,
+    span=SPANS,
+    attribution=ATTRIBUTIONS,
+    verdict=st.sampled_from(Verdict),
+    confidence=FINITE,
+    reason=st.sampled_from(Reason),
+    deciding=st.lists(st.integers(0, 31), max_size=3).map(tuple),
 )
 RESULTS = st.builds(
     CheckResult,
@@ -95,23 +115,19 @@ RESULTS = st.builds(
     evidence=st.lists(EVIDENCE, max_size=2).map(tuple),
     supporting_speakers=TEXTS,
     contradicting_speakers=TEXTS,
-    attribution=st.builds(
-        ClaimAttribution,
-        content=TEXT,
-        speaker=TEXT,
-        stance=st.sampled_from(Stance),
-        exclusive=st.booleans(),
-        excluded_speakers=TEXTS,
-    ),
+    attribution=ATTRIBUTIONS,
     provenance=st.builds(
         Provenance,
         model_id=TEXT,
         model_revision=TEXT,
         options=OPTIONS,
         store_revision=st.integers(0, 2**63 - 1),
+        as_of=MAYBE_TIME,
+        switched_off=TEXTS,
     ),
     timings=st.builds(Timings, retrieval_ms=FINITE, queue_ms=FINITE, inference_ms=FINITE, total_ms=FINITE),
     explanation=TEXT,
+    parts=st.lists(PARTS, max_size=2).map(tuple),
 )
 ENUM_PREFIX = {Stance: "STANCE_", Verdict: "VERDICT_", Relation: "RELATION_", Reason: "REASON_"}
 
@@ -188,9 +204,18 @@ def test_options_come_back_with_zero_apart_from_unset(options: CheckOptions) -> 
     assert convert.options_from_proto(convert.options_to_proto(options)) == options
 
 
-@given(st.builds(Claim, text=TEXT, speaker=TEXT))
+@given(st.builds(Claim, text=TEXT, speaker=TEXT, as_of=MAYBE_TIME))
 def test_claims_come_back(claim: Claim) -> None:
-    assert convert.claim_from_proto(convert.claim_to_proto(claim)) == claim
+    violations: list[Any] = []
+    assert convert.claim_from_proto(convert.claim_to_proto(claim), "claim", violations) == claim
+    assert not violations
+
+
+def test_a_claim_as_of_no_calendar_day_is_a_violation() -> None:
+    violations: list[Any] = []
+    message = check_pb.Claim(text="A.", as_of=Timestamp(seconds=2**40))
+    convert.claim_from_proto(message, "claims[3]", violations)
+    assert [(v.field, v.reason) for v in violations] == [("claims[3].as_of", "OUT_OF_RANGE")]
 
 
 @given(st.builds(ModelInfo, model_id=TEXT, revision=TEXT, labels=TEXTS, precision=TEXT))

@@ -80,7 +80,7 @@ _HOSTILE = {
 def test_hostile_text_takes_linear_time(unit: str) -> None:
     """Eight times the text takes at most thirty times as long; a quadratic rule would take 64 times."""
     short, long = _seconds(unit, 5_000), _seconds(unit, 40_000)
-    assert long < max(30 * short, 0.5), f"{short:.2f} s for 5,000 code points, {long:.2f} s for 40,000"
+    assert long < max(30 * short, 1.5), f"{short:.2f} s for 5,000 code points, {long:.2f} s for 40,000"
 
 
 @pytest.mark.parametrize("kind", ["straight quotes", "said that", "one word", "unclosed quotes"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from onrecord_server.domain.standing import Standing
 from onrecord_server.domain.types import CheckOptions, NliScores, Reason, Relation, Stance, Verdict
 from onrecord_server.domain.verdict import Candidate, Guard, Thresholds, decide, judge
 
@@ -38,6 +40,9 @@ CANDIDATES = st.builds(
     by_excluded=st.booleans(),
     guards=GUARDS,
     overlap=st.floats(0, 1),
+    relayed=st.booleans(),
+    standing=st.sampled_from(Standing),
+    reverse=st.none() | scores(),
 )
 CLAIMS = st.fixed_dictionaries(
     {"claim_stance": st.sampled_from(Stance), "attributed": st.booleans(), "exclusive": st.booleans()}
@@ -82,6 +87,27 @@ def test_other_speakers_never_support_a_claim_that_names_one(candidates, exclusi
     decision = decide(others, LIMITS, attributed=True, exclusive=exclusive)
     assert decision.verdict in (Verdict.NOT_ENOUGH_EVIDENCE, Verdict.CONTRADICTED)
     assert decision.verdict is not Verdict.CONTRADICTED or exclusive
+
+
+@given(st.lists(CANDIDATES, max_size=8), CANDIDATES, CLAIMS)
+def test_what_does_not_speak_changes_no_verdict(candidates, extra, claim) -> None:
+    silent = replace(extra, standing=Standing.NO_LONGER_VALID)
+    before, after = decide(candidates, LIMITS, **claim), decide([*candidates, silent], LIMITS, **claim)
+    assert before.verdict == after.verdict
+
+
+@given(st.lists(CANDIDATES, min_size=1, max_size=8), CLAIMS)
+def test_a_reporter_never_refutes(candidates, claim) -> None:
+    reported = [replace(c, relayed=True, by_claimed=True) for c in candidates]
+    assert not any(judge(c, claim["claim_stance"], LIMITS).relation is Relation.CONTRADICTS for c in reported)
+
+
+@given(st.lists(CANDIDATES, min_size=1, max_size=8), scores(), CLAIMS)
+def test_the_other_direction_takes_contradictions_away_and_adds_none(candidates, word, claim) -> None:
+    for one in candidates:
+        before = judge(replace(one, reverse=None), Stance.ASSERTED, LIMITS)
+        after = judge(replace(one, reverse=word), Stance.ASSERTED, LIMITS)
+        assert before == after or (after.relation is Relation.NEUTRAL and "one_sided" in after.notes)
 
 
 def candidate(entailment: float, contradiction: float, **fields: object) -> Candidate:
@@ -157,6 +183,24 @@ def test_reasons_of_undecided_claims() -> None:
     assert off_topic.confidence == pytest.approx(0.7)  # the nearer the nearest, the less sure
     assert decide([candidate(0.1, 0.1)], LIMITS).reason is Reason.EVIDENCE_NEUTRAL
     assert decide([candidate(0.1, 0.55)], LIMITS).reason is Reason.LOW_MARGIN
+
+
+def test_what_would_have_decided_is_told() -> None:
+    late = candidate(0.9, 0.05, standing=Standing.NOT_YET_STATED)
+    decision = decide([late], LIMITS)
+    assert (decision.verdict, decision.reason) == (Verdict.NOT_ENOUGH_EVIDENCE, Reason.NOT_VALID_THEN)
+    assert decision.judgements[0].notes == ("not_yet_stated",)
+    assert decision.judgements[0].silenced is Relation.SUPPORTS
+    idle = candidate(0.1, 0.1, standing=Standing.NO_LONGER_VALID)
+    assert decide([idle], LIMITS).reason is Reason.NO_RELEVANT_STATEMENT  # it would have decided nothing
+
+
+def test_a_contradiction_must_hold_both_ways() -> None:
+    both = NliScores(0.1, 0.4, 0.5)
+    assert decide([candidate(0.02, 0.95, reverse=both)], LIMITS).verdict is Verdict.CONTRADICTED
+    one_sided = decide([candidate(0.02, 0.95, reverse=NliScores(0.1, 0.41, 0.49))], LIMITS)
+    assert one_sided.verdict is Verdict.NOT_ENOUGH_EVIDENCE
+    assert one_sided.judgements[0].notes == ("one_sided",)
 
 
 def test_guards_withdraw_or_turn_support() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import partial
 
+from onrecord._json import parse_as_of
 from onrecord._places import renamed
 from onrecord.cli._files import BadLine, Line, read_lines
 from onrecord.errors import InvalidArgument, OnrecordError
@@ -52,13 +54,13 @@ class ClaimLine:
         return frozenset()
 
 
-def claim_lines(path: str) -> Iterator[ClaimLine]:
-    """Every line of the file that is not blank."""
+def claim_lines(path: str, as_of: datetime | None = None) -> Iterator[ClaimLine]:
+    """Every line of the file that is not blank. `as_of`: for lines that have none."""
     for line in read_lines(path):
         data: dict[str, object] = {}
         try:
             data = line.json_object()
-            claim = _claim(data)
+            claim = _claim(data, as_of)
         except BadLine as error:
             yield ClaimLine(line.number, data or _raw(line), None, InvalidArgument(str(error), reason="BAD_LINE"))
         else:
@@ -70,7 +72,7 @@ def in_line(error: OnrecordError) -> OnrecordError:
     return renamed(error, partial(_FIELD.sub, lambda found: "claim" if found[1] == "text" else found[1]))
 
 
-def _claim(data: dict[str, object]) -> Claim:
+def _claim(data: dict[str, object], as_of: datetime | None) -> Claim:
     text = data.get("claim")
     if text is None:
         raise BadLine('no "claim"')
@@ -79,7 +81,15 @@ def _claim(data: dict[str, object]) -> Claim:
     speaker = data.get("speaker")
     if speaker is not None and not isinstance(speaker, str):
         raise BadLine('"speaker" is not a string')
-    return Claim(text, speaker or "")
+    moment = data.get("as_of")
+    if moment is None or moment == "":
+        return Claim(text, speaker or "", as_of)
+    if not isinstance(moment, str):
+        raise BadLine('"as_of" is not a string')
+    try:
+        return Claim(text, speaker or "", parse_as_of(moment))
+    except ValueError as error:
+        raise BadLine(f'"as_of": {error}') from None
 
 
 def _raw(line: Line) -> dict[str, object]:

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from onrecord._places import for_caller
 from onrecord._status import from_status
 from onrecord.cli._options import missing
@@ -37,7 +39,7 @@ class LocalTransport:
 
     target = "this process"
 
-    def __init__(self, model: str, encoder: str, calibration: str | None = None) -> None:
+    def __init__(self, model: str, encoder: str, calibration: str | None = None, without: tuple[str, ...] = ()) -> None:
         try:
             from onrecord_server.app import open_engine
             from onrecord_server.config import ServerConfig
@@ -52,11 +54,19 @@ class LocalTransport:
             logging.getLogger("onrecord_server").addHandler(logging.NullHandler())
         self._status_of = status_of
         self._closed = False
-        self._runner = asyncio.Runner()
         try:
             config = ServerConfig(
-                store=":memory:", model=model, encoder=encoder, calibration=calibration, drain_seconds=1.0
+                store=":memory:",
+                model=model,
+                encoder=encoder,
+                calibration=calibration,
+                without=without,
+                drain_seconds=1.0,
             )
+        except errors.ConfigError as error:
+            raise click.UsageError(error.message) from None
+        self._runner = asyncio.Runner()
+        try:
             self._engine: AbstractAsyncContextManager[Engine] = open_engine(config)
             engine = self._runner.run(self._engine.__aenter__())
         except errors.OnrecordError as error:
@@ -94,6 +104,6 @@ async def _stream(messages: Iterator[object]) -> AsyncIterator[object]:
         yield message
 
 
-def open_local(model: str, encoder: str, calibration: str | None = None) -> Client:
-    """A client of an engine in this process, with an empty record in memory."""
-    return Client.over(LocalTransport(model, encoder, calibration))
+def open_local(model: str, encoder: str, calibration: str | None = None, without: tuple[str, ...] = ()) -> Client:
+    """A client of an engine in this process, with an empty record in memory. `without`: see `ServerConfig`."""
+    return Client.over(LocalTransport(model, encoder, calibration, without))

@@ -29,8 +29,12 @@ def open_client(
     encoder: str,
     collection: str,
     calibration: str | None = None,
+    without: tuple[str, ...] = (),
 ) -> Iterator[Client]:
-    """The client; with `against` its record holds those files. Closed at the end."""
+    """The client; with `against` its record holds those files, and the rule goes without the parts named in `without`.
+
+    Closed at the end.
+    """
     if not against:
         with connect(target, timeout) as client:
             yield client
@@ -40,7 +44,7 @@ def open_client(
 
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with working("loading the models"):
-        client = open_local(model, encoder, calibration)
+        client = open_local(model, encoder, calibration, without)
     with client:
         for path, text in documents.items():
             if text is None:

@@ -59,6 +59,12 @@ def against_options(function: Function) -> Function:
             help="Calibration of the model, with --against.  [default: the one beside the model]",
         ),
         click.option(
+            "--without",
+            multiple=True,
+            metavar="PART",
+            help="Leave out a part of the verdict rule, with --against. Repeatable; onrecord serve --help names them.",
+        ),
+        click.option(
             "--encoder", envvar="ONRECORD_ENCODER", default="builtin", metavar="NAME", help="Encoder, with --against."
         ),
         click.option(
@@ -89,8 +95,13 @@ def connect(target: str, timeout: float | None) -> Client:
     return Client(target, timeout=timeout, batch_timeout=timeout, token=token)
 
 
-def refuse_both(context: click.Context, against: tuple[str, ...]) -> None:
-    """--against and --target on one command line contradict each other; ONRECORD_TARGET does not."""
+def refuse_both(context: click.Context, against: tuple[str, ...], without: tuple[str, ...] = ()) -> None:
+    """--against and --target on one command line contradict each other; ONRECORD_TARGET does not.
+
+    --without is for --against: a server has its own.
+    """
+    if without and not against:
+        raise click.UsageError("--without is for --against; a server leaves out parts with `onrecord serve --without`")
     if against and context.get_parameter_source("target") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --target or --against, not both")
 
@@ -125,6 +136,26 @@ class Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+
+class AsOf(Time):
+    """A time, or a date: then its end, for a record as of a day holds what was said on it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """An aware datetime."""
+        from onrecord._json import parse_as_of
+
+        try:
+            return parse_as_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+as_of_option = click.option(
+    "--as-of",
+    type=AsOf(),
+    metavar="DATE",
+    help="Check against the record as it stood then: a date (its end, UTC) or a time.  [default: now]",
+)
 
 fail_on_option = click.option(
     "--fail-on",

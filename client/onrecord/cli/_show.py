@@ -70,15 +70,36 @@ def check_result(result: CheckResult) -> None:
     out.print(head)
     if result.explanation:
         out.print(Text(printable(result.explanation)))
+    if result.parts:
+        out.print()
+        out.print(_parts(result))
     for evidence in result.evidence:
         out.print()
         _evidence(out, evidence)
+
+
+def _parts(result: CheckResult) -> Table:
+    """The parts of a compound claim: number, verdict, confidence, words; who said it where the parts differ in that."""
+    table = _fields()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    several = len({part.attribution.speaker for part in result.parts}) > 1
+    for number, part in enumerate(result.parts, start=1):
+        said = f"{printable(part.attribution.speaker)}: " if several and part.attribution.speaker else ""
+        text = Text(f"{said}{printable(part.text)}")
+        if part.reason is not None:
+            text.append(f"  ({words(part.reason).lower()})", "dim")
+        verdict = Text(words(part.verdict).lower(), VERDICT_STYLE[part.verdict])
+        table.add_row(f"part {number}", verdict, Text(f"{part.confidence:.2f}"), text)
+    return table
 
 
 def _evidence(out: Out, evidence: Evidence) -> None:
     statement = evidence.statement
     head = Text(f"{words(evidence.relation).lower():<13}", RELATION_STYLE[evidence.relation])
     head.append(_attribution(statement))
+    if evidence.part:
+        head.append(f"  (part {evidence.part})", "dim")
     out.print(head)
     quote = Text(f"“{printable(evidence.quote or statement.text)}”")
     if evidence.truncated:

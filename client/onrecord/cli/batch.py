@@ -15,6 +15,7 @@ from onrecord.cli._files import STDIN, count_lines, probe, refuse_stdin_twice, s
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
+    as_of_option,
     collection_option,
     fail_on_option,
     json_option,
@@ -27,6 +28,8 @@ from onrecord.cli._progress import progress
 from onrecord.cli._report import InputError, complain, emit, say, to_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from onrecord.client import Client
     from onrecord.types import CheckOptions
 
@@ -41,6 +44,7 @@ GROUP = 32
 @server_options
 @against_options
 @collection_option
+@as_of_option
 @max_evidence_option
 @fail_on_option
 @json_option
@@ -55,34 +59,38 @@ def command(
     model: str,
     encoder: str,
     calibration: str | None,
+    without: tuple[str, ...],
     collection: str,
+    as_of: datetime | None,
     max_evidence: int | None,
     fail_on: frozenset[str],
     as_json: bool,
 ) -> None:
     """Check the claims of a .jsonl file ("-" is stdin), one object a line.
 
-    A line {"claim": "...", "speaker": "..."} (speaker optional, other keys kept) comes out as the same line plus the
-    fields of the result, in the same order: verdict, confidence, reason, evidence, supporting_speakers,
-    contradicting_speakers, attribution, provenance, timings, explanation. A key of the input with one of these names,
+    A line {"claim": "...", "speaker": "...", "as_of": "2021-08-29"} (all but the claim optional, other keys kept) comes
+    out as the same line plus the fields of the result, in the same order: verdict, confidence, reason, evidence,
+    supporting_speakers, contradicting_speakers, attribution, provenance, timings, explanation, parts. --as-of is for
+    lines without their own. A key of the input with one of these names,
     or "error", is kept with "input_" before it: its "verdict" as "input_verdict". In an output of `batch` that is
     checked again, the old outcome is replaced.
 
     A bad line comes out with an "error" instead and is reported on stderr; the error's "reason" is BAD_LINE where the
-    line is no JSON object in UTF-8 with a string "claim" (and "speaker", if any), otherwise one of docs/errors.md.
+    line is no JSON object in UTF-8 with a string "claim" (and "speaker" and "as_of", if any), otherwise one of
+    docs/errors.md.
     Lines are written as they are done: interrupted work keeps what it has.
 
     --json prints a summary, when the results go to a file.
     """
-    refuse_both(context, against)
+    refuse_both(context, against, without)
     _refuse_overwriting(output, (claims, *against))
     refuse_stdin_twice((claims, *against))
     probe(claims)
     tally: Counter[str] = Counter()
     with LineWriter(output) as writer:
         try:
-            with open_client(target, timeout, against, model, encoder, collection, calibration) as client:
-                _run(client, claims, collection, max_evidence, writer, tally)
+            with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
+                _run(client, claims, collection, max_evidence, as_of, writer, tally)
         except BaseException as error:
             if writer.count:
                 error.add_note(f"{writer.count:,} lines are done{'' if output == '-' else f' and in {output}'}")
@@ -97,13 +105,19 @@ def command(
 
 
 def _run(
-    client: Client, path: str, collection: str, max_evidence: int | None, writer: LineWriter, tally: Counter[str]
+    client: Client,
+    path: str,
+    collection: str,
+    max_evidence: int | None,
+    as_of: datetime | None,
+    writer: LineWriter,
+    tally: Counter[str],
 ) -> None:
     from onrecord.types import CheckOptions
 
     options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
     with progress("checking", "claims", count_lines(path)) as advance:
-        lines = claim_lines(path)
+        lines = claim_lines(path, as_of)
         while group := list(islice(lines, GROUP)):
             for line in _checked(client, path, group, collection, options, tally):
                 writer.write(line)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from onrecord.cli._files import STDIN, read_text, refuse_stdin_twice
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
+    as_of_option,
     collection_option,
     fail_on_option,
     json_option,
@@ -16,6 +19,9 @@ from onrecord.cli._options import (
     server_options,
 )
 from onrecord.cli._report import emit
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 FAILED_ON = 3
 
@@ -26,6 +32,7 @@ FAILED_ON = 3
 @against_options
 @collection_option
 @click.option("--speaker", metavar="NAME", help="Who is claimed to have said it, when the claim itself does not tell.")
+@as_of_option
 @max_evidence_option
 @fail_on_option
 @json_option
@@ -39,8 +46,10 @@ def command(
     model: str,
     encoder: str,
     calibration: str | None,
+    without: tuple[str, ...],
     collection: str,
     speaker: str | None,
+    as_of: datetime | None,
     max_evidence: int | None,
     fail_on: frozenset[str],
     as_json: bool,
@@ -53,12 +62,12 @@ def command(
     """
     from onrecord.types import CheckOptions
 
-    refuse_both(context, against)
+    refuse_both(context, against, without)
     refuse_stdin_twice((claim, *against))
     text = read_text(STDIN).strip() if claim == STDIN else claim
     options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
-    with open_client(target, timeout, against, model, encoder, collection, calibration) as client:
-        result = client.check(text, speaker=speaker, collection=collection, options=options)
+    with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
+        result = client.check(text, speaker=speaker, as_of=as_of, collection=collection, options=options)
     if as_json:
         emit(result.to_dict())
     else:

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
@@ -81,6 +82,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The claim names one speaker to the exclusion of others, and another one said it."""
     REASON_NOT_ASSERTED: _Reason.ValueType  # 8
     """The claim says only that somebody asked or wondered; nothing can support or contradict that here."""
+    REASON_NOT_VALID_THEN: _Reason.ValueType  # 9
+    """Statements would have decided, but do not speak at the time of the check: they were not yet stated, or hold only
+    before or after it. Their notes say which.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a claim is undecided, or decided by who said it rather than by what was said."""
@@ -103,6 +108,10 @@ REASON_EXCLUSIVE_ATTRIBUTION: Reason.ValueType  # 7
 """The claim names one speaker to the exclusion of others, and another one said it."""
 REASON_NOT_ASSERTED: Reason.ValueType  # 8
 """The claim says only that somebody asked or wondered; nothing can support or contradict that here."""
+REASON_NOT_VALID_THEN: Reason.ValueType  # 9
+"""Statements would have decided, but do not speak at the time of the check: they were not yet stated, or hold only
+before or after it. Their notes say which.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Relation:
@@ -141,6 +150,7 @@ class Claim(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     SPEAKER_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The claim in one or a few sentences: "Putin said that Russia opposes interference." Required, 1 to 2,000 code
     points, no control characters but line breaks and tabs.
@@ -149,15 +159,24 @@ class Claim(_message.Message):
     """Who is claimed to have said `text`, when the caller knows it. `text` is then the content alone. Default: read from
     the text itself ("according to Putin, …"). At most 200 code points.
     """
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Check against the record as it stood at this time. Statements stated later do not speak (stated_time, else
+        source.publish_time), nor those that are not valid then (valid_from later, valid_until earlier); a time that a
+        statement does not have never silences it. Default: now, when all of the record speaks whenever it was stated, save
+        statements whose valid_until has passed. Years 1 to 9999.
+        """
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         speaker: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["speaker", b"speaker", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "speaker", b"speaker", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,6 +283,7 @@ class Evidence(_message.Message):
     QUOTE_SPAN_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     relation: Global___Relation.ValueType
     """What it does to the claim."""
     similarity: _builtins.float
@@ -272,13 +292,17 @@ class Evidence(_message.Message):
     """The words of `statement.text` that the scores were computed on."""
     truncated: _builtins.bool
     """True when the statement was too long to be read whole, even in windows."""
+    part: _builtins.int
+    """The part of a compound claim that it was read for, from 1: `CheckResult.parts[part - 1]`. 0: the whole claim."""
     @_builtins.property
     def statement(self) -> _statement_pb2.Statement:
         """The statement as it stood when the claim was checked."""
 
     @_builtins.property
     def scores(self) -> Global___NliScores:
-        """The model's probabilities, statement as premise, claim content as hypothesis."""
+        """The model's probabilities, statement as premise, claim content (or the part's) as hypothesis. With the note
+        "joined": all joined statements together as the premise.
+        """
 
     @_builtins.property
     def quote_span(self) -> _statement_pb2.TextSpan:
@@ -286,7 +310,16 @@ class Evidence(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What changed the relation that the scores alone would give, for example "number_mismatch". Lower_snake words."""
+        """What changed the relation that the scores alone would give, and how it was read. Lower_snake words: the names of
+        guards, and
+          statement_denied, claim_denies, statement_not_asserted: somebody denied or asked it
+          off_topic, low_overlap: too far from the claim to be believed
+          one_sided: a contradiction that does not hold the other way round
+          joined: supports only together with the other statements that have this note
+          relayed: the claimed speaker did not say it, but reported that somebody did; never contradicts
+          not_yet_stated, not_yet_valid, no_longer_valid: does not speak at the time of the check
+          window: too long to be read at once; `quote` is the stretch of it that tells most
+        """
 
     def __init__(
         self,
@@ -299,14 +332,67 @@ class Evidence(_message.Message):
         quote_span: _statement_pb2.TextSpan | None = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
         truncated: _builtins.bool = ...,
+        part: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quote_span", b"quote_span", "scores", b"scores", "statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "quote", b"quote", "quote_span", b"quote_span", "relation", b"relation", "scores", b"scores", "similarity", b"similarity", "statement", b"statement", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "part", b"part", "quote", b"quote", "quote_span", b"quote_span", "relation", b"relation", "scores", b"scores", "similarity", b"similarity", "statement", b"statement", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
+@_typing.final
+class ClaimPart(_message.Message):
+    """One part of a claim that says several things, checked by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DECIDING_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What the part says, as a sentence that stands alone: a shared subject is repeated, the attribution taken off."""
+    verdict: Global___Verdict.ValueType
+    """The verdict on the part alone."""
+    confidence: _builtins.float
+    """How sure, 0 to 1, as for a whole claim."""
+    reason: Global___Reason.ValueType
+    """Why undecided, or why decided by who said it."""
+    @_builtins.property
+    def span(self) -> _statement_pb2.TextSpan:
+        """Where the part's own words stand in the claim's text, in code points."""
+
+    @_builtins.property
+    def attribution(self) -> Global___ClaimAttribution:
+        """How the part was read; its speaker is the one whom the claim gives for it."""
+
+    @_builtins.property
+    def deciding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The statements that decide it: places in `CheckResult.evidence`, from 0. What max_evidence cut off is not among them."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        span: _statement_pb2.TextSpan | None = ...,
+        attribution: Global___ClaimAttribution | None = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        confidence: _builtins.float = ...,
+        reason: Global___Reason.ValueType = ...,
+        deciding: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "confidence", b"confidence", "deciding", b"deciding", "reason", b"reason", "span", b"span", "text", b"text", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimPart: _TypeAlias = ClaimPart  # noqa: Y015
 
 @_typing.final
 class ClaimAttribution(_message.Message):
@@ -358,6 +444,8 @@ class Provenance(_message.Message):
     MODEL_REVISION_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     STORE_REVISION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    SWITCHED_OFF_FIELD_NUMBER: _builtins.int
     model_id: _builtins.str
     """Model that scored the pairs, for example "onrecord-nli-small"."""
     model_revision: _builtins.str
@@ -368,6 +456,16 @@ class Provenance(_message.Message):
     def options(self) -> Global___CheckOptions:
         """Thresholds in force, defaults filled in."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The time that the record was looked at: the claim's as_of, else when it was checked."""
+
+    @_builtins.property
+    def switched_off(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parts of the verdict rule that the server runs without, by name: those that are off by default and those of
+        `onrecord serve --without`.
+        """
+
     def __init__(
         self,
         *,
@@ -375,10 +473,12 @@ class Provenance(_message.Message):
         model_revision: _builtins.str = ...,
         options: Global___CheckOptions | None = ...,
         store_revision: _builtins.int = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        switched_off: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_id", b"model_id", "model_revision", b"model_revision", "options", b"options", "store_revision", b"store_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "model_id", b"model_id", "model_revision", b"model_revision", "options", b"options", "store_revision", b"store_revision", "switched_off", b"switched_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -434,11 +534,13 @@ class CheckResult(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     """The verdict."""
     confidence: _builtins.float
     """How sure, 0 to 1: the probability behind the deciding statement; of an undecided claim, one minus the largest
     probability that would have decided it, or minus the similarity of the nearest statement when none is on the topic.
+    Of a claim in parts: that of the surest part with the verdict, of a supported one that of its least sure part.
     """
     reason: Global___Reason.ValueType
     """Why undecided, or why decided by who said it."""
@@ -468,6 +570,13 @@ class CheckResult(_message.Message):
     def timings(self) -> Global___Timings:
         """Where the time went."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClaimPart]:
+        """The parts of a claim that says several things, in its order, two to four; empty when it was not split: it says one
+        thing, no split is safe, or a statement supports all of it. Any part contradicted makes the claim contradicted, else
+        any conflicting makes it conflicting; it is supported when all parts are.
+        """
+
     def __init__(
         self,
         *,
@@ -481,10 +590,11 @@ class CheckResult(_message.Message):
         provenance: Global___Provenance | None = ...,
         timings: Global___Timings | None = ...,
         explanation: _builtins.str = ...,
+        parts: _abc.Iterable[Global___ClaimPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "provenance", b"provenance", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "confidence", b"confidence", "contradicting_speakers", b"contradicting_speakers", "evidence", b"evidence", "explanation", b"explanation", "provenance", b"provenance", "reason", b"reason", "supporting_speakers", b"supporting_speakers", "timings", b"timings", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "confidence", b"confidence", "contradicting_speakers", b"contradicting_speakers", "evidence", b"evidence", "explanation", b"explanation", "parts", b"parts", "provenance", b"provenance", "reason", b"reason", "supporting_speakers", b"supporting_speakers", "timings", b"timings", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

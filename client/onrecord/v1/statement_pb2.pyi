@@ -177,7 +177,9 @@ class Statement(_message.Message):
     code points. Found by search; not read by the model.
     """
     relayed_by: _builtins.str
-    """Who reported that the speaker said it, for example "People's Daily". At most 200 code points."""
+    """Who reported that the speaker said it, for example "People's Daily". At most 200 code points. A claim that names
+    this reporter, or the source's publisher, as its speaker finds the statement (note "relayed").
+    """
     stance: Global___Stance.ValueType
     """Whether the speaker asserts, denies or questions the text. Default STANCE_ASSERTED."""
     document: _builtins.str
@@ -196,16 +198,18 @@ class Statement(_message.Message):
 
     @_builtins.property
     def stated_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was said. Default: unknown. Kept and returned; checks do not look at it yet."""
+        """When it was said. Default: unknown; then source.publish_time stands for it. A check as of an earlier time does not
+        hear the statement.
+        """
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """The text holds from this time on. Default: unknown. Kept and returned; checks do not look at it yet."""
+        """The text holds from this time on. Default: unknown. A check as of an earlier time does not hear the statement."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """The text holds until this time. Default: unknown. Never before valid_from. Kept and returned; checks do not look
-        at it yet.
+        """The text holds until this time. Default: unknown. Never before valid_from. A check as of a later time, or one without
+        as_of made later, does not hear the statement.
         """
 
     @_builtins.property

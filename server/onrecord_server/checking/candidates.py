@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 from onrecord_server.checking.premises import Premise
 from onrecord_server.domain.guards import guards_for
 from onrecord_server.domain.overlap import content_overlap
-from onrecord_server.domain.speakers import read_name, same_speaker
+from onrecord_server.domain.speakers import read_name, same_name, same_speaker
+from onrecord_server.domain.standing import Standing
 from onrecord_server.domain.switches import Switches
-from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Relation
+from onrecord_server.domain.types import (
+    Claim,
+    ClaimAttribution,
+    NliScores,
+    PairScore,
+    Relation,
+    Stance,
+    StatementDraft,
+)
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
 from onrecord_server.ingest import parse_claim
 from onrecord_server.store.base import Hit
@@ -20,6 +29,8 @@ from onrecord_server.store.base import Hit
 CANDIDATES = 8
 # Statements fetched when the claim names a speaker: enough that his own words are among them.
 ATTRIBUTED_POOL = 64
+# Statements read that do not speak at the time of the check: enough to tell that one would have decided.
+SILENT_CANDIDATES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,25 @@ def merge(hits: Sequence[Hit], more: Sequence[Hit]) -> list[Hit]:
     return [*hits, *(hit for hit in more if hit.statement.name not in known)]
 
 
-def select(hits: Sequence[Hit], attribution: ClaimAttribution, limit: int = CANDIDATES) -> list[Hit]:
+def relays(attribution: ClaimAttribution, statement: StatementDraft, switches: Switches) -> bool:
+    """Did the speaker whom the claim names report the statement as somebody else's ("Xinhua reported that C")?
+
+    Reporting is what `relayed_by` says, or having published it. A denial is nobody's report.
+    """
+    if not switches.relays or not attribution.speaker or attribution.stance is not Stance.ASSERTED:
+        return False
+    if same_speaker(attribution.speaker, statement.speaker):
+        return False
+    reporters = (statement.relayed_by, statement.source.publisher)
+    return any(name and same_name(attribution.speaker, name) for name in reporters)
+
+
+def select(
+    hits: Sequence[Hit],
+    attribution: ClaimAttribution,
+    limit: int = CANDIDATES,
+    switches: Switches = Switches(),  # noqa: B008 - frozen
+) -> list[Hit]:
     """The hits that the model reads: the best, and for a claim that names a speaker the best of his own and of others'.
 
     Others' words never support such a claim, but tell who did say it; half the places are enough for them.
@@ -55,7 +84,9 @@ def select(hits: Sequence[Hit], attribution: ClaimAttribution, limit: int = CAND
     own: list[Hit] = []
     others: list[Hit] = []
     for hit in hits:
-        (own if same_speaker(attribution.speaker, hit.statement.speaker) else others).append(hit)
+        statement = hit.statement
+        his = same_speaker(attribution.speaker, statement.speaker) or relays(attribution, statement, switches)
+        (own if his else others).append(hit)
     return [*own[:limit], *others[: limit // 2]]
 
 
@@ -77,18 +108,26 @@ def name_country(attribution: ClaimAttribution, hits: Sequence[Hit]) -> ClaimAtt
 
 
 def make_candidate(
-    hit: Hit, premise: Premise, scores: NliScores, attribution: ClaimAttribution, switches: Switches
+    hit: Hit,
+    premise: Premise,
+    scores: NliScores,
+    attribution: ClaimAttribution,
+    switches: Switches,
+    standing: Standing = Standing.SPEAKS,
 ) -> Candidate:
     """The rule's view of one statement read one way."""
     statement = hit.statement
+    relayed = relays(attribution, statement, switches)
     return Candidate(
         scores=scores,
         similarity=hit.similarity,
         stance=statement.stance,
-        by_claimed=not attribution.speaker or same_speaker(attribution.speaker, statement.speaker),
+        by_claimed=not attribution.speaker or relayed or same_speaker(attribution.speaker, statement.speaker),
         by_excluded=any(same_speaker(name, statement.speaker) for name in attribution.excluded_speakers),
         guards=guards_for(premise.text, attribution.content, switches),
         overlap=content_overlap(attribution.content, premise.text) if switches.wording_gate else 1.0,
+        relayed=relayed,
+        standing=standing,
     )
 
 

@@ -5,41 +5,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from onrecord_server.checking.candidates import (
-    ATTRIBUTED_POOL,
-    CANDIDATES,
-    Scored,
-    make_candidate,
-    merge,
-    most_telling,
-    name_country,
-    read_claim,
-    select,
-)
-from onrecord_server.checking.premises import Premise, premises_for
+from onrecord_server.checking.candidates import CANDIDATES
+from onrecord_server.checking.gathered import Gathered
+from onrecord_server.checking.gathering import Gatherer, Request
 from onrecord_server.checking.result import build_result
 from onrecord_server.checking.worker import InferenceWorker
-from onrecord_server.domain.errors import ClaimTooLongForModel, InvalidInput, OnrecordError, Overloaded
-from onrecord_server.domain.speakers import name_words
+from onrecord_server.domain.errors import InvalidInput, OnrecordError, Overloaded
 from onrecord_server.domain.switches import Switches
-from onrecord_server.domain.types import (
-    CheckOptions,
-    CheckResult,
-    Claim,
-    ClaimAttribution,
-    NliScores,
-    PairScore,
-    Provenance,
-    Reason,
-    Timings,
-    Verdict,
-)
+from onrecord_server.domain.types import CheckOptions, CheckResult, Claim, PairScore, Provenance
 from onrecord_server.domain.validation import claim_violations, options_violations
-from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Decision, Thresholds, decide
-from onrecord_server.store.base import FloatArray, Hit, StatementStore
+from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Thresholds
+from onrecord_server.store.base import StatementStore
+
+__all__ = ["CANDIDATES", "Checker", "Gathered"]
 
 # Of a batch, this many claims are in flight at once: enough to fill the model's batches, and if they are short, too
 # few to fill its queue.
@@ -48,27 +30,8 @@ _OVERLOAD_TRIES = 20  # times that a claim of a batch asks for room when nothing
 _LONGEST_PAUSE = 10  # between two of them, in times of what the queue says
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What is known of a claim before the rule speaks. `too_long`: the model cannot read the claim at all."""
-
-    attribution: ClaimAttribution
-    scored: tuple[Scored, ...]
-    store_revision: int
-    timings: Timings
-    too_long: bool = False
-
-    def decide(self, limits: Thresholds) -> Decision:
-        """The verdict under these thresholds; pure."""
-        if self.too_long:
-            return Decision(Verdict.NOT_ENOUGH_EVIDENCE, 1.0, Reason.CLAIM_TOO_LONG, ())
-        return decide(
-            [s.candidate for s in self.scored],
-            limits,
-            claim_stance=self.attribution.stance,
-            attributed=bool(self.attribution.speaker),
-            exclusive=self.attribution.exclusive,
-        )
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Checker:
@@ -80,11 +43,14 @@ class Checker:
         worker: InferenceWorker,
         defaults: CheckOptions = DEFAULT_OPTIONS,
         switches: Switches = Switches(),  # noqa: B008 - frozen
+        clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._store = store
+        """clock: the aware time now, for claims that name no `as_of`."""
         self._worker = worker
         self._defaults = defaults
         self._switches = switches
+        self._clock = clock
+        self._gatherer = Gatherer(store, worker, switches)
 
     @property
     def defaults(self) -> CheckOptions:
@@ -104,9 +70,16 @@ class Checker:
         return await self._check(parent, claim, options, deadline)
 
     async def check_many(
-        self, parent: str, claims: Sequence[Claim], options: CheckOptions, *, deadline: float | None = None
+        self,
+        parent: str,
+        claims: Sequence[Claim | OnrecordError],
+        options: CheckOptions,
+        *,
+        deadline: float | None = None,
     ) -> list[CheckResult | OnrecordError]:
         """Verdicts in the order of the claims; a claim that cannot be checked yields its error in its place.
+
+        An error in the place of a claim is one already; it is handed on.
 
         Bad options are everybody's: they raise InvalidInput. So does Overloaded, when no claim could be begun.
         """
@@ -114,7 +87,9 @@ class Checker:
             raise InvalidInput(violations)
         room = asyncio.Semaphore(_BATCH_IN_FLIGHT)
 
-        async def one(index: int, claim: Claim) -> CheckResult | OnrecordError:
+        async def one(index: int, claim: Claim | OnrecordError) -> CheckResult | OnrecordError:
+            if isinstance(claim, OnrecordError):
+                return claim
             if bad := claim_violations(claim, prefix=f"claims[{index}]"):
                 return InvalidInput(bad)
             async with room:
@@ -158,28 +133,8 @@ class Checker:
         self, parent: str, claim: Claim, options: CheckOptions, *, deadline: float | None = None
     ) -> Gathered:
         """Everything the rule needs: how the claim reads, the candidate statements, the model's word on each."""
-        started = time.perf_counter()
         limits = Thresholds.resolve(options, self._defaults)
-        attribution = read_claim(claim)
-        vector = (await self._worker.embed([attribution.content], deadline=deadline))[0]
-        revision, hits = await asyncio.to_thread(self._find, parent, attribution, vector)
-        attribution = name_country(attribution, hits)
-        hits = select(hits, attribution)
-        timings = Timings(retrieval_ms=1000 * (time.perf_counter() - started))
-        try:
-            scored, timings = await self._score(hits, attribution, limits, deadline, timings)
-        except ClaimTooLongForModel:
-            return Gathered(attribution, (), revision, timings, too_long=True)
-        return Gathered(attribution, tuple(scored), revision, timings)
-
-    def _find(self, parent: str, attribution: ClaimAttribution, vector: FloatArray) -> tuple[int, list[Hit]]:
-        """The record's revision and the nearest statements; blocks, so it runs in one hop to a thread."""
-        revision, content = self._store.revision(), attribution.content
-        if not attribution.speaker:
-            return revision, self._store.search(parent, content, vector, CANDIDATES)
-        hits = self._store.search(parent, content, vector, ATTRIBUTED_POOL)
-        words = name_words(attribution.speaker)
-        return revision, merge(hits, self._store.search(parent, content, vector, CANDIDATES, speaker_words=words))
+        return await self._gatherer.gather(claim, Request(parent, limits, deadline, claim.as_of, self._clock()))
 
     async def _check(self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None) -> CheckResult:
         started = time.perf_counter()
@@ -196,51 +151,14 @@ class Checker:
                 max_evidence=self._max_evidence(options),
             ),
             store_revision=gathered.store_revision,
+            as_of=gathered.as_of,
+            switched_off=self._switches.off,
         )
-        decision = gathered.decide(limits)
         timings = replace(gathered.timings, total_ms=1000 * (time.perf_counter() - started))
-        return build_result(gathered.scored, decision, gathered.attribution, provenance, timings)
+        return build_result(gathered, gathered.outcome(limits), provenance, timings)
 
     def _max_evidence(self, options: CheckOptions) -> int:
         for value in (options.max_evidence, self._defaults.max_evidence, DEFAULT_OPTIONS.max_evidence):
             if value is not None:
                 return value
         raise ValueError("max_evidence has no default")
-
-    async def _score(
-        self,
-        hits: Sequence[Hit],
-        attribution: ClaimAttribution,
-        limits: Thresholds,
-        deadline: float | None,
-        timings: Timings,
-    ) -> tuple[list[Scored], Timings]:
-        """Score every premise of every hit; off-topic hits cost the model nothing."""
-        jobs = [
-            (hit, premise)
-            for hit in hits
-            if hit.similarity >= limits.topic
-            for premise in premises_for(hit.statement, attribution)
-        ]
-        scores: list[PairScore] = []
-        if jobs:
-            pairs = [(premise.text, attribution.content) for _, premise in jobs]
-            answer = await self._worker.score(pairs, deadline=deadline)
-            scores = answer.scores
-            timings = replace(timings, queue_ms=answer.queue_ms, inference_ms=answer.inference_ms)
-        by_name: dict[str, list[Scored]] = {}
-        for (hit, premise), score in zip(jobs, scores, strict=True):
-            by_name.setdefault(hit.statement.name, []).append(self._scored(hit, premise, score, attribution))
-        neutral = PairScore(NliScores(0.0, 1.0, 0.0))
-        scored = []
-        for hit in hits:
-            if readings := by_name.get(hit.statement.name):
-                scored.append(most_telling(readings, attribution, limits))
-            else:
-                premise = premises_for(hit.statement, attribution)[0]
-                scored.append(self._scored(hit, premise, neutral, attribution))
-        return scored, timings
-
-    def _scored(self, hit: Hit, premise: Premise, score: PairScore, attribution: ClaimAttribution) -> Scored:
-        candidate = make_candidate(hit, premise, score.scores, attribution, self._switches)
-        return Scored(hit, premise, score, candidate)

@@ -4,69 +4,112 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onrecord_server.checking.candidates import Scored
-from onrecord_server.checking.explain import explain
+from onrecord_server.checking.explain import explain, explain_parts
+from onrecord_server.checking.gathered import Gathered, Outcome, Row
 from onrecord_server.domain.types import (
     CheckResult,
-    ClaimAttribution,
+    ClaimPart,
     Evidence,
     Provenance,
     Relation,
+    Span,
     Statement,
     Timings,
 )
-from onrecord_server.domain.verdict import Decision, Judgement
 
 
-def build_result(
-    scored: Sequence[Scored],
-    decision: Decision,
-    attribution: ClaimAttribution,
-    provenance: Provenance,
-    timings: Timings,
-) -> CheckResult:
+def build_result(gathered: Gathered, outcome: Outcome, provenance: Provenance, timings: Timings) -> CheckResult:
     """Put the decision and its evidence together, deciding statements first."""
-    rows = list(zip(scored, decision.judgements, strict=True))
-    supporting = _speakers(rows, Relation.SUPPORTS)
-    contradicting = _speakers(rows, Relation.CONTRADICTS)
-
-    def order(row: tuple[Scored, Judgement]) -> tuple[bool, bool, float]:
-        candidate, judgement = row[0].candidate, row[1]
-        decides = judgement.relation is not Relation.NEUTRAL
-        return (decides and candidate.by_claimed, decides, judgement.strength if decides else candidate.similarity)
-
-    rows.sort(key=order, reverse=True)
-    evidence = tuple(_evidence(s, j) for s, j in rows[: provenance.options.max_evidence])
+    decision = outcome.decision
+    rows = sorted(outcome.rows, key=_order, reverse=True)
+    if outcome.parts:
+        rows = _each_part_first(rows)
+    shown = rows[: provenance.options.max_evidence]
+    supporting, contradicting = _speakers(rows, Relation.SUPPORTS), _speakers(rows, Relation.CONTRADICTS)
+    parts = _parts(outcome, shown)
+    own = [r for r in rows if r.judgement.relation is Relation.SUPPORTS and r.scored.candidate.by_claimed]
     return CheckResult(
         verdict=decision.verdict,
         confidence=min(1.0, max(0.0, decision.confidence)),
         reason=decision.reason,
-        evidence=evidence,
+        evidence=tuple(_evidence(row) for row in shown),
         supporting_speakers=supporting,
         contradicting_speakers=contradicting,
-        attribution=attribution,
+        attribution=gathered.attribution,
         provenance=provenance,
         timings=timings,
-        explanation=explain(decision.verdict, decision.reason, attribution, supporting, contradicting),
+        explanation=explain_parts(decision.verdict, parts)
+        if parts
+        else explain(
+            decision.verdict,
+            decision.reason,
+            gathered.attribution,
+            supporting,
+            contradicting,
+            relayed=bool(own) and all(row.scored.candidate.relayed for row in own),
+        ),
+        parts=parts,
     )
 
 
-def _speakers(rows: Sequence[tuple[Scored, Judgement]], relation: Relation) -> tuple[str, ...]:
+def _order(row: Row) -> tuple[bool, bool, bool, float]:
+    candidate, judgement = row.scored.candidate, row.judgement
+    decides = judgement.relation is not Relation.NEUTRAL
+    would = judgement.silenced is not Relation.NEUTRAL
+    strength = judgement.strength if decides or would else candidate.similarity
+    return (decides and candidate.by_claimed, decides, would, strength)
+
+
+def _each_part_first(rows: Sequence[Row]) -> list[Row]:
+    """The best row of each part before the others, so that no part goes without evidence when there is room for it."""
+    firsts = {row.part: row for row in reversed(rows)}
+    leading = [row for row in rows if firsts[row.part] is row]
+    return [*leading, *(row for row in rows if firsts[row.part] is not row)]
+
+
+def _parts(outcome: Outcome, shown: Sequence[Row]) -> tuple[ClaimPart, ...]:
+    made = []
+    for number, (gathered, one) in enumerate(outcome.parts, start=1):
+        deciding = (
+            place
+            for place, row in enumerate(shown)
+            if row.part == number and row.judgement.relation is not Relation.NEUTRAL
+        )
+        made.append(
+            ClaimPart(
+                text=gathered.attribution.content,
+                span=gathered.span or Span(0, 0),
+                attribution=gathered.attribution,
+                verdict=one.decision.verdict,
+                confidence=min(1.0, max(0.0, one.decision.confidence)),
+                reason=one.decision.reason,
+                deciding=tuple(deciding),
+            )
+        )
+    return tuple(made)
+
+
+def _speakers(rows: Sequence[Row], relation: Relation) -> tuple[str, ...]:
     found = sorted(
-        ((j.strength, s.hit.statement.speaker.name) for s, j in rows if j.relation is relation), reverse=True
+        ((r.judgement.strength, r.scored.hit.statement.speaker.name) for r in rows if r.judgement.relation is relation),
+        reverse=True,
     )
     return tuple(dict.fromkeys(name for _, name in found))
 
 
-def _evidence(scored: Scored, judgement: Judgement) -> Evidence:
+def _evidence(row: Row) -> Evidence:
+    scored = row.scored
     statement: Statement = scored.hit.statement
+    span = scored.premise.span
+    in_window = span.end - span.start < len(statement.text)
     return Evidence(
         statement=statement,
-        relation=judgement.relation,
+        relation=row.judgement.relation,
         scores=scored.score.scores,
         similarity=max(-1.0, min(1.0, scored.hit.similarity)),
-        quote=statement.text[scored.premise.span.start : scored.premise.span.end],
-        quote_span=scored.premise.span,
-        notes=judgement.notes,
+        quote=statement.text[span.start : span.end],
+        quote_span=span,
+        notes=(*row.judgement.notes, "window") if in_window else row.judgement.notes,
         truncated=scored.score.truncated,
+        part=row.part,
     )

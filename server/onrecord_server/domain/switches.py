@@ -1,4 +1,4 @@
-"""Which parts of the verdict rule are on: one switch a part, all on by default.
+"""Which parts of the verdict rule are on: one switch a part, all on by default but those that no measurement favours.
 
 A part can be switched off to see what it gains (`onrecord eval --without NAME`) or because it does not fit a record.
 """
@@ -11,10 +11,21 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """The parts of the rule that can be switched off. docs/benchmarks.md has what each gains and costs."""
+    """The parts of the rule that can be switched off. docs/benchmarks.md has what each gains and costs.
+
+    date_guard, wording_gate: see domain/guards.py, domain/overlap.py. compounds: claims that say several things are
+    checked in parts. validity: statements speak only at their time. relays: who reported it counts as its speaker.
+    joined_premises: when no statement decides alone, the nearest two or three are read as one, and may support.
+    both_directions: a contradiction must hold with statement and claim exchanged, too.
+    """
 
     date_guard: bool = True
     wording_gate: bool = True
+    compounds: bool = True
+    validity: bool = True
+    relays: bool = True
+    joined_premises: bool = True
+    both_directions: bool = False
 
     def without(self, names: Iterable[str]) -> Switches:
         """These switches with the named ones off. Raises ValueError for a name that is none."""
@@ -23,3 +34,14 @@ class Switches:
         if unknown := [name for name in wanted if name not in known]:
             raise ValueError(f"{unknown[0]} is no part of the rule; these are: {', '.join(known)}")
         return replace(self, **dict.fromkeys(wanted, False))
+
+    def including(self, names: Iterable[str]) -> Switches:
+        """These switches with the named ones on. Raises ValueError for a name that is none."""
+        wanted = list(names)
+        self.without(wanted)
+        return replace(self, **dict.fromkeys(wanted, True))
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """The parts that are switched off, in the order of their declaration."""
+        return tuple(f.name for f in fields(self) if not getattr(self, f.name))

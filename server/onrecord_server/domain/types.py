@@ -47,6 +47,7 @@ class Reason(enum.Enum):
     CLAIM_TOO_LONG = "claim_too_long"
     EXCLUSIVE_ATTRIBUTION = "exclusive_attribution"
     NOT_ASSERTED = "not_asserted"
+    NOT_VALID_THEN = "not_valid_then"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,14 @@ class PairScore:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim to check. `speaker`, when set, is who is claimed to have said `text`."""
+    """A claim to check. `speaker`, when set, is who is claimed to have said `text`.
+
+    `as_of`, aware: check against the record as it stood then (domain/standing.py); None: as it stands.
+    """
 
     text: str
     speaker: str = ""
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,24 @@ class Evidence:
     quote_span: Span
     notes: tuple[str, ...] = ()
     truncated: bool = False
+    part: int = 0
+    """Number of the part of a compound claim that it was read for, from 1; 0: the whole claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPart:
+    """One part of a compound claim with its own verdict. `span`: its words in the claim's text.
+
+    `deciding`: places in the result's evidence, from 0, of the statements that decide it.
+    """
+
+    text: str
+    span: Span
+    attribution: ClaimAttribution
+    verdict: Verdict
+    confidence: float
+    reason: Reason
+    deciding: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +232,8 @@ class Provenance:
     model_revision: str
     options: CheckOptions
     store_revision: int
+    as_of: datetime | None = None
+    switched_off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +250,4 @@ class CheckResult:
     provenance: Provenance
     timings: Timings
     explanation: str
+    parts: tuple[ClaimPart, ...] = ()

@@ -114,6 +114,7 @@ def claim_violations(claim: Claim, prefix: str = "claim") -> list[FieldViolation
     return [
         *text_violations(f"{at}text", claim.text, limits.CLAIM_CODE_POINTS, required=True),
         *text_violations(f"{at}speaker", claim.speaker, limits.NAME_CODE_POINTS, required=False),
+        *_time_violations(f"{at}as_of", claim.as_of),
     ]
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from onrecord_server.domain.standing import Standing
 from onrecord_server.domain.types import CheckOptions, NliScores, Reason, Relation, Stance, Verdict
 
 # Chosen on the development claims; docs/benchmarks.md has the curve each came from.
@@ -32,6 +33,10 @@ CONFLICT_RATIO = 0.8
 
 # A statement that holds less than this share of the claim's content words cannot contradict it (domain/overlap.py).
 CONTRADICTION_OVERLAP = 0.5
+
+# Contradiction is symmetric: a statement contradicts only when it gets at least this probability of contradiction
+# as the hypothesis, too, with the claim as the premise. Asked only where a verdict would rest on it.
+REVERSE_CONTRADICTION = 0.5
 
 # An undecided claim is called LOW_MARGIN, not EVIDENCE_NEUTRAL, when the best label but neutral is at least this.
 _LEANING = 0.4
@@ -82,7 +87,9 @@ class Candidate:
 
     `by_claimed`: said by the speaker the claim names (True when it names none). `by_excluded`: said by a speaker whom
     the claim says did not say it. `similarity`: cosine, -1 to 1. `overlap`: share of the claim's content words that the
-    statement holds, 0 to 1.
+    statement holds, 0 to 1. `relayed`: the speaker whom the claim names did not say it, but reported that somebody said
+    it; that bears out that he reported it, and cannot refute it, for one may report both sides. `standing`: whether it
+    speaks at all at the time of the check. `reverse`: the model's word on (claim, statement), where it was asked.
     """
 
     scores: NliScores
@@ -92,6 +99,9 @@ class Candidate:
     by_excluded: bool = False
     guards: tuple[Guard, ...] = ()
     overlap: float = 1.0
+    relayed: bool = False
+    standing: Standing = Standing.SPEAKS
+    reverse: NliScores | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.similarity) or not math.isfinite(self.overlap):
@@ -100,11 +110,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one statement does to the claim. `strength`: the probability behind the relation, 0 to 1."""
+    """What one statement does to the claim. `strength`: the probability behind the relation, 0 to 1.
+
+    `silenced`: what it would do if it spoke at the time of the check; NEUTRAL when it speaks, or would do nothing.
+    """
 
     relation: Relation
     strength: float
     notes: tuple[str, ...] = ()
+    silenced: Relation = Relation.NEUTRAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +133,14 @@ class Decision:
 
 def judge(candidate: Candidate, claim_stance: Stance, limits: Thresholds) -> Judgement:
     """What one statement does to a claim whose speaker asserts, denies or questions the content."""
+    found = _if_it_speaks(candidate, claim_stance, limits)
+    if candidate.standing is Standing.SPEAKS:
+        return found
+    notes = (*found.notes, candidate.standing.value)
+    return Judgement(Relation.NEUTRAL, found.strength, notes, silenced=found.relation)
+
+
+def _if_it_speaks(candidate: Candidate, claim_stance: Stance, limits: Thresholds) -> Judgement:
     relation, strength, notes = _content_relation(candidate, limits)
     if candidate.stance is Stance.QUESTIONED and relation is not Relation.NEUTRAL:
         return Judgement(Relation.NEUTRAL, strength, (*notes, "statement_not_asserted"))
@@ -130,6 +152,9 @@ def judge(candidate: Candidate, claim_stance: Stance, limits: Thresholds) -> Jud
         # a claim that somebody denied X is borne out by what contradicts X, and refuted by what supports it
         relation = Relation.CONTRADICTS if relation is Relation.SUPPORTS else Relation.SUPPORTS
         notes = (*notes, "claim_denies")
+    if candidate.relayed and relation is not Relation.NEUTRAL:
+        relation = Relation.SUPPORTS if relation is Relation.SUPPORTS else Relation.NEUTRAL
+        notes = (*notes, "relayed")
     return Judgement(relation, strength, notes)
 
 
@@ -141,6 +166,8 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
     if scores.contradiction >= limits.contradiction and margin >= limits.margin:
         if candidate.overlap < CONTRADICTION_OVERLAP:
             return Relation.NEUTRAL, scores.neutral, ("low_overlap",)
+        if candidate.reverse is not None and candidate.reverse.contradiction < REVERSE_CONTRADICTION:
+            return Relation.NEUTRAL, scores.neutral, ("one_sided",)
         return Relation.CONTRADICTS, scores.contradiction, ()
     if scores.entailment >= limits.support:
         relation, notes = Relation.SUPPORTS, []
@@ -151,6 +178,14 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
                 relation = guard.effect
         return relation, scores.entailment, tuple(notes)
     return Relation.NEUTRAL, scores.neutral, ()
+
+
+def contradicts_one_way(candidate: Candidate, limits: Thresholds) -> bool:
+    """Does the model, and no guard, call it a contradiction that was not yet asked the other way round?"""
+    if candidate.reverse is not None or candidate.standing is not Standing.SPEAKS:
+        return False
+    unguarded = replace(candidate, guards=())
+    return _content_relation(unguarded, limits)[0] is Relation.CONTRADICTS
 
 
 def decide(
@@ -192,6 +227,9 @@ def decide(
         return Decision(Verdict.CONTRADICTED, contradicts, Reason.NONE, judgements)
     if supports:
         return Decision(Verdict.SUPPORTED, supports, Reason.NONE, judgements)
+    silenced = max((j.strength for c, j in pairs if c.by_claimed and j.silenced is not Relation.NEUTRAL), default=0.0)
+    if silenced:
+        return Decision(Verdict.NOT_ENOUGH_EVIDENCE, silenced, Reason.NOT_VALID_THEN, judgements)
     if attributed:
         others = _strongest([j for c, j in pairs if not c.by_claimed], Relation.SUPPORTS)
         if others:
@@ -212,11 +250,12 @@ def _heaviest(pairs: Iterable[tuple[Candidate, Judgement]], relation: Relation) 
 def _undecided(
     pairs: Sequence[tuple[Candidate, Judgement]], limits: Thresholds, judgements: tuple[Judgement, ...]
 ) -> Decision:
-    near = [c for c, _ in pairs if c.by_claimed and c.similarity >= limits.topic]
+    own = [c for c, _ in pairs if c.by_claimed and c.standing is Standing.SPEAKS]
+    near = [c for c in own if c.similarity >= limits.topic]
     lean = max((max(c.scores.entailment, c.scores.contradiction) for c in near), default=0.0)
     if not near:
         # the gate is no proof: a statement just below it may well have decided
-        nearest = max((c.similarity for c, _ in pairs if c.by_claimed), default=0.0)
+        nearest = max((c.similarity for c in own), default=0.0)
         confidence = 1.0 - min(1.0, max(0.0, nearest))
         return Decision(Verdict.NOT_ENOUGH_EVIDENCE, confidence, Reason.NO_RELEVANT_STATEMENT, judgements)
     reason = Reason.LOW_MARGIN if lean >= _LEANING else Reason.EVIDENCE_NEUTRAL

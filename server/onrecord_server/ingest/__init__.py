@@ -1,8 +1,17 @@
 """Documents -> attributed statements; claims -> attribution. Rules only: no model, no I/O."""
 
 from onrecord_server.ingest.claims import parse_claim
+from onrecord_server.ingest.compounds import ClaimPiece, split_claim
 from onrecord_server.ingest.document import IngestedDocument, ingest_document
 from onrecord_server.ingest.scan import find_attributions
 from onrecord_server.ingest.spans import sentence_spans
 
-__all__ = ["IngestedDocument", "find_attributions", "ingest_document", "parse_claim", "sentence_spans"]
+__all__ = [
+    "ClaimPiece",
+    "IngestedDocument",
+    "find_attributions",
+    "ingest_document",
+    "parse_claim",
+    "sentence_spans",
+    "split_claim",
+]

@@ -85,9 +85,14 @@ class ClaimChecker(Protocol):
         ...
 
     async def check_many(
-        self, parent: str, claims: Sequence[Claim], options: CheckOptions, *, deadline: float | None = None
+        self,
+        parent: str,
+        claims: Sequence[Claim | OnrecordError],
+        options: CheckOptions,
+        *,
+        deadline: float | None = None,
     ) -> Sequence[CheckResult | OnrecordError]:
-        """Check many, in order; a bad one yields its error in its place."""
+        """Check many, in order; a bad one yields its error in its place, and so does an error among the claims."""
         ...
 
     async def score_pairs(

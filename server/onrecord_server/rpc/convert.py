@@ -22,6 +22,7 @@ from onrecord_server.domain.types import (
     CheckResult,
     Claim,
     ClaimAttribution,
+    ClaimPart,
     Evidence,
     ModelInfo,
     NliScores,
@@ -158,12 +159,18 @@ def draft_from_proto(message: statement_pb.Statement, field: str, violations: li
 
 def claim_to_proto(claim: Claim) -> check_pb.Claim:
     """A claim."""
-    return check_pb.Claim(text=claim.text, speaker=claim.speaker)
+    message = check_pb.Claim(text=claim.text, speaker=claim.speaker)
+    if claim.as_of is not None:
+        message.as_of.CopyFrom(timestamp_to_proto(claim.as_of))
+    return message
 
 
-def claim_from_proto(message: check_pb.Claim) -> Claim:
+def claim_from_proto(message: check_pb.Claim, field: str, violations: list[FieldViolation]) -> Claim:
     """A claim."""
-    return Claim(text=message.text, speaker=message.speaker)
+    as_of = None
+    if message.HasField("as_of"):
+        as_of = timestamp_from_proto(message.as_of, f"{field}.as_of", violations)
+    return Claim(text=message.text, speaker=message.speaker, as_of=as_of)
 
 
 def options_to_proto(options: CheckOptions) -> check_pb.CheckOptions:
@@ -211,6 +218,20 @@ def evidence_to_proto(evidence: Evidence) -> check_pb.Evidence:
         quote_span=span_to_proto(evidence.quote_span),
         notes=evidence.notes,
         truncated=evidence.truncated,
+        part=evidence.part,
+    )
+
+
+def part_to_proto(part: ClaimPart) -> check_pb.ClaimPart:
+    """One part of a compound claim."""
+    return check_pb.ClaimPart(
+        text=part.text,
+        span=span_to_proto(part.span),
+        attribution=attribution_to_proto(part.attribution),
+        verdict=VERDICT_TO_PROTO[part.verdict],
+        confidence=part.confidence,
+        reason=REASON_TO_PROTO[part.reason],
+        deciding=part.deciding,
     )
 
 
@@ -227,12 +248,16 @@ def attribution_to_proto(attribution: ClaimAttribution) -> check_pb.ClaimAttribu
 
 def provenance_to_proto(provenance: Provenance) -> check_pb.Provenance:
     """What a verdict was made with."""
-    return check_pb.Provenance(
+    message = check_pb.Provenance(
         model_id=provenance.model_id,
         model_revision=provenance.model_revision,
         options=options_to_proto(provenance.options),
         store_revision=provenance.store_revision,
+        switched_off=provenance.switched_off,
     )
+    if provenance.as_of is not None:
+        message.as_of.CopyFrom(timestamp_to_proto(provenance.as_of))
+    return message
 
 
 def timings_to_proto(timings: Timings) -> check_pb.Timings:
@@ -258,6 +283,7 @@ def check_result_to_proto(result: CheckResult) -> check_pb.CheckResult:
         provenance=provenance_to_proto(result.provenance),
         timings=timings_to_proto(result.timings),
         explanation=result.explanation,
+        parts=[part_to_proto(part) for part in result.parts],
     )
 
 

@@ -39,4 +39,5 @@ REASON_TO_PROTO: dict[Reason, check_pb.Reason.ValueType] = {
     Reason.CLAIM_TOO_LONG: check_pb.REASON_CLAIM_TOO_LONG,
     Reason.EXCLUSIVE_ATTRIBUTION: check_pb.REASON_EXCLUSIVE_ATTRIBUTION,
     Reason.NOT_ASSERTED: check_pb.REASON_NOT_ASSERTED,
+    Reason.NOT_VALID_THEN: check_pb.REASON_NOT_VALID_THEN,
 }

@@ -32,6 +32,7 @@ MESSAGES: list[tuple[type, Descriptor]] = [
     (types.PairScore, check_pb.PairScore.DESCRIPTOR),
     (types.Evidence, check_pb.Evidence.DESCRIPTOR),
     (types.ClaimAttribution, check_pb.ClaimAttribution.DESCRIPTOR),
+    (types.ClaimPart, check_pb.ClaimPart.DESCRIPTOR),
     (types.Provenance, check_pb.Provenance.DESCRIPTOR),
     (types.Timings, check_pb.Timings.DESCRIPTOR),
     (types.CheckResult, check_pb.CheckResult.DESCRIPTOR),

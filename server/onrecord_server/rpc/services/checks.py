@@ -12,7 +12,7 @@ from onrecord.v1 import check_service_pb2 as pb
 from onrecord.v1 import check_service_pb2_grpc as pb_grpc
 from onrecord_server.domain.errors import FieldViolation, InvalidInput, OnrecordError
 from onrecord_server.domain.limits import BATCH_CLAIMS, BATCH_PAIRS, CLAIM_CODE_POINTS, STATEMENT_CODE_POINTS, Limit
-from onrecord_server.domain.types import CheckResult
+from onrecord_server.domain.types import CheckResult, Claim
 from onrecord_server.domain.validation import claim_violations, options_violations, parse_parent, text_violations
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.convert import (
@@ -40,8 +40,9 @@ class CheckService(pb_grpc.CheckServiceServicer):
         self, request: pb.CheckClaimRequest, context: ServicerContext[Any, Any]
     ) -> pb.CheckClaimResponse:
         """Check one claim."""
-        claim, options = claim_from_proto(request.claim), options_from_proto(request.options)
-        violations = [*parent_violations(request.parent), *claim_violations(claim), *options_violations(options)]
+        violations: list[FieldViolation] = [*parent_violations(request.parent)]
+        claim, options = claim_from_proto(request.claim, "claim", violations), options_from_proto(request.options)
+        violations += [*claim_violations(claim), *options_violations(options)]
         if violations:
             raise InvalidInput(violations)
         result = await self._slot.get().checker.check(
@@ -57,7 +58,7 @@ class CheckService(pb_grpc.CheckServiceServicer):
         options = options_from_proto(request.options)
         if violations := [*parent_violations(request.parent), *options_violations(options)]:
             raise InvalidInput(violations)
-        claims = [claim_from_proto(claim) for claim in request.claims]
+        claims = [_claim(claim, f"claims[{index}]") for index, claim in enumerate(request.claims)]
         outcomes = await self._slot.get().checker.check_many(
             parse_parent(request.parent), claims, options, deadline=deadline_of(context)
         )
@@ -101,6 +102,13 @@ def check_size(field: str, items: Sized, limit: Limit) -> None:
     if len(items) > limit.value:
         message = f"{len(items):,} items; at most {limit.value:,} are accepted; send the rest in another call"
         raise InvalidInput([FieldViolation(field, limit.reason, message)])
+
+
+def _claim(message: pb.Claim, field: str) -> Claim | InvalidInput:
+    """A claim of a batch, or what is wrong with it, all of it."""
+    violations: list[FieldViolation] = []
+    claim = claim_from_proto(message, field, violations)
+    return InvalidInput([*violations, *claim_violations(claim, field)]) if violations else claim
 
 
 def _item(outcome: CheckResult | OnrecordError) -> pb.BatchCheckItem:

@@ -1,0 +1,236 @@
+"""Gathers what the rule needs to know of a claim: candidate statements, and the model's word on each.
+
+What costs the model's time is asked in steps, each only where the verdict is still open or rests on it: the whole claim
+first; its parts when no statement supports the whole; the other direction of a contradiction; several statements as one
+premise when none decides alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from onrecord_server.checking.candidates import (
+    ATTRIBUTED_POOL,
+    CANDIDATES,
+    SILENT_CANDIDATES,
+    Scored,
+    make_candidate,
+    merge,
+    most_telling,
+    name_country,
+    read_claim,
+    select,
+)
+from onrecord_server.checking.gathered import Gathered, Joined, is_open
+from onrecord_server.checking.joining import joins
+from onrecord_server.checking.premises import WINDOW_CODE_POINTS, Premise, premises_for
+from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
+from onrecord_server.domain.errors import ClaimTooLongForModel
+from onrecord_server.domain.speakers import name_words
+from onrecord_server.domain.standing import Standing, standing
+from onrecord_server.domain.switches import Switches
+from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Statement, Timings, Verdict
+from onrecord_server.domain.verdict import Thresholds, contradicts_one_way
+from onrecord_server.ingest import ClaimPiece, split_claim
+from onrecord_server.store.base import FloatArray, Hit, StatementStore
+
+_UNREAD = PairScore(NliScores(0.0, 1.0, 0.0))
+# Statements looked through for enough that speak at the time of the check; beyond it the claim makes do with fewer.
+_LARGEST_POOL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One check as the steps need it: where, how, until when (an instant of loop.time()), and at what moment."""
+
+    parent: str
+    limits: Thresholds
+    deadline: float | None
+    as_of: datetime | None
+    now: datetime
+
+
+class Gatherer:
+    """Gathers for one store and one worker. Safe to use from many tasks of one event loop."""
+
+    def __init__(self, store: StatementStore, worker: InferenceWorker, switches: Switches) -> None:
+        self._store = store
+        self._worker = worker
+        self._switches = switches
+
+    async def gather(self, claim: Claim, request: Request) -> Gathered:
+        """All of it. Errors: Overloaded, ShuttingDown, DeadlineTooShort, ModelError, StoreError."""
+        whole = await self._single(read_claim(claim), request)
+        if whole.too_long:
+            return whole
+        decided = whole.decide(request.limits).verdict
+        pieces = split_claim(claim) if self._switches.compounds and decided is not Verdict.SUPPORTED else ()
+        if not pieces:
+            return await self._settle(whole, request)
+
+        async def one(piece: ClaimPiece) -> Gathered:
+            part = await self._single(piece.attribution, request)
+            return replace(await self._settle(part, request), span=piece.span)
+
+        tasks = [asyncio.create_task(one(piece)) for piece in pieces]
+        try:
+            parts = tuple(await asyncio.gather(*tasks))
+        finally:  # a part that fails fails the claim: the others need not cost anything more
+            for task in tasks:
+                task.cancel()
+        return replace(whole, parts=parts, timings=_sum(whole.timings, *(part.timings for part in parts)))
+
+    async def _single(self, attribution: ClaimAttribution, request: Request) -> Gathered:
+        """Candidates for one claim, or one part, each read by itself."""
+        started = time.perf_counter()
+        vector = (await self._worker.embed([attribution.content], deadline=request.deadline))[0]
+        revision, hits = await asyncio.to_thread(self._find, attribution, vector, request)
+        attribution = name_country(attribution, hits)
+        hits = self._choose(hits, attribution, request)
+        timings = Timings(retrieval_ms=1000 * (time.perf_counter() - started))
+        moment = request.as_of or request.now
+        try:
+            scored, timings = await self._score(hits, attribution, request, timings)
+        except ClaimTooLongForModel:
+            return Gathered(attribution, (), revision, timings, moment, too_long=True)
+        return Gathered(attribution, tuple(scored), revision, timings, moment)
+
+    async def _settle(self, gathered: Gathered, request: Request) -> Gathered:
+        """Ask further where the verdict rests on a contradiction, or is open."""
+        verdict = gathered.decide(request.limits).verdict
+        if self._switches.both_directions and verdict in (Verdict.CONTRADICTED, Verdict.CONFLICTING):
+            gathered = await self._reverse(gathered, request)
+        if self._switches.joined_premises and is_open(gathered.decide(request.limits)):
+            gathered = await self._join(gathered, request)
+        return gathered
+
+    # -- finding -----------------------------------------------------------------------------------------------------
+
+    def _find(self, attribution: ClaimAttribution, vector: FloatArray, request: Request) -> tuple[int, list[Hit]]:
+        """The record's revision and the nearest statements; blocks, so it runs in one hop to a thread."""
+        revision, content = self._store.revision(), attribution.content
+        pool = ATTRIBUTED_POOL if attribution.speaker else CANDIDATES
+        hits = self._store.search(request.parent, content, vector, pool)
+        while len(hits) == pool and pool < _LARGEST_POOL and self._too_silent(hits, request):
+            pool = min(8 * pool, _LARGEST_POOL)
+            hits = self._store.search(request.parent, content, vector, pool)
+        if attribution.speaker:
+            words = name_words(attribution.speaker)
+            hits = merge(hits, self._store.search(request.parent, content, vector, CANDIDATES, speaker_words=words))
+        return revision, hits
+
+    def _too_silent(self, hits: Sequence[Hit], request: Request) -> bool:
+        """Do statements that do not speak at the time take places from those that do?"""
+        silent = sum(self._standing(hit.statement, request) is not Standing.SPEAKS for hit in hits)
+        return silent > 0 and len(hits) - silent < CANDIDATES
+
+    def _choose(self, hits: Sequence[Hit], attribution: ClaimAttribution, request: Request) -> list[Hit]:
+        """The hits that are read: those that speak, and a few of those that would have."""
+        speaking: list[Hit] = []
+        silent: list[Hit] = []
+        for hit in hits:
+            (speaking if self._standing(hit.statement, request) is Standing.SPEAKS else silent).append(hit)
+        return [
+            *select(speaking, attribution, switches=self._switches),
+            *select(silent, attribution, SILENT_CANDIDATES, self._switches),
+        ]
+
+    def _standing(self, statement: Statement, request: Request) -> Standing:
+        return standing(statement, request.as_of, request.now) if self._switches.validity else Standing.SPEAKS
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def _score(
+        self, hits: Sequence[Hit], attribution: ClaimAttribution, request: Request, timings: Timings
+    ) -> tuple[list[Scored], Timings]:
+        """Score every premise of every hit; off-topic hits cost the model nothing."""
+        jobs = [
+            (hit, premise)
+            for hit in hits
+            if hit.similarity >= request.limits.topic
+            for premise in premises_for(hit.statement, attribution)
+        ]
+        scores: list[PairScore] = []
+        if jobs:
+            pairs = [(premise.text, attribution.content) for _, premise in jobs]
+            answer = await self._worker.score(pairs, deadline=request.deadline)
+            scores, timings = answer.scores, _waited(timings, answer)
+        by_name: dict[str, list[Scored]] = {}
+        for (hit, premise), score in zip(jobs, scores, strict=True):
+            made = self._scored(hit, premise, score, attribution, request)
+            by_name.setdefault(hit.statement.name, []).append(made)
+        scored = []
+        for hit in hits:
+            if readings := by_name.get(hit.statement.name):
+                scored.append(most_telling(readings, attribution, request.limits))
+            else:
+                premise = premises_for(hit.statement, attribution)[0]
+                scored.append(self._scored(hit, premise, _UNREAD, attribution, request))
+        return scored, timings
+
+    def _scored(
+        self, hit: Hit, premise: Premise, score: PairScore, attribution: ClaimAttribution, request: Request
+    ) -> Scored:
+        speaks = self._standing(hit.statement, request)
+        candidate = make_candidate(hit, premise, score.scores, attribution, self._switches, speaks)
+        return Scored(hit, premise, score, candidate)
+
+    async def _reverse(self, gathered: Gathered, request: Request) -> Gathered:
+        """Ask for each contradiction that the verdict may rest on whether the claim contradicts the statement, too."""
+        limits, content = request.limits, gathered.attribution.content
+        asked = [
+            k
+            for k, one in enumerate(gathered.scored)
+            if one.candidate.by_claimed
+            and contradicts_one_way(one.candidate, limits)
+            and len(one.premise.text) <= WINDOW_CODE_POINTS
+        ]
+        if not asked:
+            return gathered
+        pairs = [(content, gathered.scored[k].premise.text) for k in asked]
+        try:
+            answer = await self._worker.score(pairs, deadline=request.deadline)
+        except ClaimTooLongForModel:
+            return gathered  # a statement too long to be a hypothesis: its contradiction stands as it is
+        scored = list(gathered.scored)
+        for k, score in zip(asked, answer.scores, strict=True):
+            scored[k] = replace(scored[k], candidate=replace(scored[k].candidate, reverse=score.scores))
+        return replace(gathered, scored=tuple(scored), timings=_waited(gathered.timings, answer))
+
+    async def _join(self, gathered: Gathered, request: Request) -> Gathered:
+        """Read the nearest two statements as one premise; three, if two leave it open."""
+        for places, premise in joins(gathered.scored, request.limits):
+            nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
+            try:
+                answer = await self._worker.score(
+                    [(premise.text, gathered.attribution.content)], deadline=request.deadline
+                )
+            except ClaimTooLongForModel:
+                break
+            score = answer.scores[0]
+            made = make_candidate(nearest, premise, score.scores, gathered.attribution, self._switches)
+            joined = (*gathered.joined, Joined(places, score, made))
+            gathered = replace(gathered, joined=joined, timings=_waited(gathered.timings, answer))
+            if not is_open(gathered.decide(request.limits)):
+                break
+        return gathered
+
+
+def _waited(timings: Timings, answer: ScoredPairs) -> Timings:
+    return replace(
+        timings,
+        queue_ms=timings.queue_ms + answer.queue_ms,
+        inference_ms=timings.inference_ms + answer.inference_ms,
+    )
+
+
+def _sum(*timings: Timings) -> Timings:
+    return Timings(
+        retrieval_ms=sum(t.retrieval_ms for t in timings),
+        queue_ms=sum(t.queue_ms for t in timings),
+        inference_ms=sum(t.inference_ms for t in timings),
+    )

@@ -1,0 +1,51 @@
+"""Which statements are read together as one premise, when none decides alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from onrecord_server.checking.candidates import Scored
+from onrecord_server.checking.premises import WINDOW_CODE_POINTS, Premise
+from onrecord_server.domain.standing import Standing
+from onrecord_server.domain.types import Span, Stance
+from onrecord_server.domain.verdict import Thresholds
+
+MOST_JOINED = 3
+
+
+def joinable(scored: Sequence[Scored], limits: Thresholds) -> list[int]:
+    """Places of the statements that may be joined, the nearest to the claim first.
+
+    On the topic, of the claimed speaker where the claim names one (and his own words), asserted, speaking at the time.
+    """
+    found = [
+        k
+        for k, one in enumerate(scored)
+        if one.candidate.similarity >= limits.topic
+        and one.candidate.by_claimed
+        and not one.candidate.relayed
+        and one.candidate.stance is Stance.ASSERTED
+        and one.candidate.standing is Standing.SPEAKS
+    ]
+    return sorted(found, key=lambda k: (-scored[k].candidate.similarity, scored[k].hit.statement.name))
+
+
+def joins(scored: Sequence[Scored], limits: Thresholds) -> Iterator[tuple[tuple[int, ...], Premise]]:
+    """The nearest two, then three, as (places, premise), each in the order of the record; what is too long is left out.
+
+    The premise's span is that of no single statement and means nothing.
+    """
+    order = joinable(scored, limits)
+    for count in range(2, min(MOST_JOINED, len(order)) + 1):
+        places = sorted(order[:count], key=lambda k: _place_on_record(scored[k]))
+        text = " ".join(scored[k].premise.text for k in places)
+        if len(text) <= WINDOW_CODE_POINTS:
+            yield tuple(places), Premise(text, Span(0, 0))
+
+
+def _place_on_record(one: Scored) -> tuple[str, float, int, str]:
+    """Statements of one document in its order; else as they came on the record."""
+    statement = one.hit.statement
+    created = statement.create_time.timestamp() if statement.create_time else 0.0
+    start = statement.original_span.start if statement.original_span else 0
+    return (statement.document, created, start, statement.name)
