@@ -109,6 +109,7 @@ def evidence(message: check_service_pb2.Evidence) -> types.Evidence:
         notes=tuple(message.notes),
         truncated=message.truncated,
         part=message.part,
+        weighed_scores=scores(message.weighed_scores) if message.HasField("weighed_scores") else None,
     )
 
 

@@ -215,6 +215,8 @@ class Evidence(_Record):
     truncated: bool = False
     part: int = 0
     """Number of the part of a compound claim that it was read for, from 1; 0: the whole claim."""
+    weighed_scores: NliScores | None = None
+    """What thresholds and verdict are made of: the probabilities after weighing by nearness. None: `scores` decide."""
 
 
 @dataclass(frozen=True, slots=True)

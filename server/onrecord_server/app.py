@@ -121,7 +121,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
         )
         await worker.start()
         try:
-            checker = Checker(store, worker, switches=config.switches)
+            checker = Checker(store, worker, switches=config.switches, weighing=scorer.weighing)
             yield Engine(Record(store, worker), checker, worker, store, scorer.info, info, died)
         finally:
             await worker.stop(config.drain_seconds)

@@ -27,19 +27,19 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from onrecord.v1 import statement_pb2 as onrecord_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonrecord/v1/check_service.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bonrecord/v1/statement.proto\"Q\n\x05\x43laim\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x02\n\x0c\x43heckOptions\x12\x1e\n\x11support_threshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12$\n\x17\x63ontradiction_threshold\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12!\n\x14\x63ontradiction_margin\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0ftopic_threshold\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cmax_evidence\x18\x05 \x01(\x05H\x04\x88\x01\x01\x42\x14\n\x12_support_thresholdB\x1a\n\x18_contradiction_thresholdB\x17\n\x15_contradiction_marginB\x12\n\x10_topic_thresholdB\x0f\n\r_max_evidence\"G\n\tNliScores\x12\x12\n\nentailment\x18\x01 \x01(\x01\x12\x0f\n\x07neutral\x18\x02 \x01(\x01\x12\x15\n\rcontradiction\x18\x03 \x01(\x01\"\x84\x02\n\x08\x45vidence\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12\'\n\x08relation\x18\x02 \x01(\x0e\x32\x15.onrecord.v1.Relation\x12&\n\x06scores\x18\x03 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x12\n\nsimilarity\x18\x04 \x01(\x01\x12\r\n\x05quote\x18\x05 \x01(\t\x12)\n\nquote_span\x18\x06 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\r\n\x05notes\x18\x07 \x03(\t\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x12\x0c\n\x04part\x18\t \x01(\x05\"\xe4\x01\n\tClaimPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12#\n\x04span\x18\x02 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\x32\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12%\n\x07verdict\x18\x04 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12#\n\x06reason\x18\x06 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\x10\n\x08\x64\x65\x63iding\x18\x07 \x03(\x05\"\x87\x01\n\x10\x43laimAttribution\x12\x0f\n\x07speaker\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12#\n\x06stance\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Stance\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x19\n\x11\x65xcluded_speakers\x18\x05 \x03(\t\"\xbb\x01\n\nProvenance\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x16\n\x0emodel_revision\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\x12\x16\n\x0estore_revision\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cswitched_off\x18\x06 \x03(\t\"Y\n\x07Timings\x12\x14\n\x0cretrieval_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x14\n\x0cinference_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\x97\x03\n\x0b\x43heckResult\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\'\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x15.onrecord.v1.Evidence\x12\x1b\n\x13supporting_speakers\x18\x05 \x03(\t\x12\x1e\n\x16\x63ontradicting_speakers\x18\x06 \x03(\t\x12\x32\n\x0b\x61ttribution\x18\x07 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12+\n\nprovenance\x18\x08 \x01(\x0b\x32\x17.onrecord.v1.Provenance\x12%\n\x07timings\x18\t \x01(\x0b\x32\x14.onrecord.v1.Timings\x12\x13\n\x0b\x65xplanation\x18\n \x01(\t\x12%\n\x05parts\x18\x0b \x03(\x0b\x32\x16.onrecord.v1.ClaimPart\"r\n\x11\x43heckClaimRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\">\n\x12\x43heckClaimResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResult\"y\n\x17\x42\x61tchCheckClaimsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\"\n\x06\x63laims\x18\x02 \x03(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"l\n\x0e\x42\x61tchCheckItem\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResultH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"F\n\x18\x42\x61tchCheckClaimsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.onrecord.v1.BatchCheckItem\"+\n\x04Pair\x12\x0f\n\x07premise\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\"5\n\x11ScorePairsRequest\x12 \n\x05pairs\x18\x01 \x03(\x0b\x32\x11.onrecord.v1.Pair\"F\n\tPairScore\x12&\n\x06scores\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"f\n\x12ScorePairsResponse\x12&\n\x06scores\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.PairScore\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0emodel_revision\x18\x03 \x01(\t*\x8d\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11VERDICT_SUPPORTED\x10\x01\x12\x18\n\x14VERDICT_CONTRADICTED\x10\x02\x12\x17\n\x13VERDICT_CONFLICTING\x10\x03\x12\x1f\n\x1bVERDICT_NOT_ENOUGH_EVIDENCE\x10\x04*\xa4\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12!\n\x1dREASON_NO_STATEMENTS_IN_SCOPE\x10\x01\x12 \n\x1cREASON_NO_RELEVANT_STATEMENT\x10\x02\x12\x1b\n\x17REASON_EVIDENCE_NEUTRAL\x10\x03\x12\x15\n\x11REASON_LOW_MARGIN\x10\x04\x12\x18\n\x14REASON_OTHER_SPEAKER\x10\x05\x12\x19\n\x15REASON_CLAIM_TOO_LONG\x10\x06\x12 \n\x1cREASON_EXCLUSIVE_ATTRIBUTION\x10\x07\x12\x17\n\x13REASON_NOT_ASSERTED\x10\x08\x12\x19\n\x15REASON_NOT_VALID_THEN\x10\t*k\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x15\n\x11RELATION_SUPPORTS\x10\x01\x12\x18\n\x14RELATION_CONTRADICTS\x10\x02\x12\x14\n\x10RELATION_NEUTRAL\x10\x03\x32\x8d\x02\n\x0c\x43heckService\x12M\n\nCheckClaim\x12\x1e.onrecord.v1.CheckClaimRequest\x1a\x1f.onrecord.v1.CheckClaimResponse\x12_\n\x10\x42\x61tchCheckClaims\x12$.onrecord.v1.BatchCheckClaimsRequest\x1a%.onrecord.v1.BatchCheckClaimsResponse\x12M\n\nScorePairs\x12\x1e.onrecord.v1.ScorePairsRequest\x1a\x1f.onrecord.v1.ScorePairsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonrecord/v1/check_service.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bonrecord/v1/statement.proto\"Q\n\x05\x43laim\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x02\n\x0c\x43heckOptions\x12\x1e\n\x11support_threshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12$\n\x17\x63ontradiction_threshold\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12!\n\x14\x63ontradiction_margin\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0ftopic_threshold\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cmax_evidence\x18\x05 \x01(\x05H\x04\x88\x01\x01\x42\x14\n\x12_support_thresholdB\x1a\n\x18_contradiction_thresholdB\x17\n\x15_contradiction_marginB\x12\n\x10_topic_thresholdB\x0f\n\r_max_evidence\"G\n\tNliScores\x12\x12\n\nentailment\x18\x01 \x01(\x01\x12\x0f\n\x07neutral\x18\x02 \x01(\x01\x12\x15\n\rcontradiction\x18\x03 \x01(\x01\"\xb4\x02\n\x08\x45vidence\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12\'\n\x08relation\x18\x02 \x01(\x0e\x32\x15.onrecord.v1.Relation\x12&\n\x06scores\x18\x03 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x12\n\nsimilarity\x18\x04 \x01(\x01\x12\r\n\x05quote\x18\x05 \x01(\t\x12)\n\nquote_span\x18\x06 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\r\n\x05notes\x18\x07 \x03(\t\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x12\x0c\n\x04part\x18\t \x01(\x05\x12.\n\x0eweighed_scores\x18\n \x01(\x0b\x32\x16.onrecord.v1.NliScores\"\xe4\x01\n\tClaimPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12#\n\x04span\x18\x02 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\x32\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12%\n\x07verdict\x18\x04 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12#\n\x06reason\x18\x06 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\x10\n\x08\x64\x65\x63iding\x18\x07 \x03(\x05\"\x87\x01\n\x10\x43laimAttribution\x12\x0f\n\x07speaker\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12#\n\x06stance\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Stance\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x19\n\x11\x65xcluded_speakers\x18\x05 \x03(\t\"\xbb\x01\n\nProvenance\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x16\n\x0emodel_revision\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\x12\x16\n\x0estore_revision\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cswitched_off\x18\x06 \x03(\t\"Y\n\x07Timings\x12\x14\n\x0cretrieval_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x14\n\x0cinference_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\x97\x03\n\x0b\x43heckResult\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\'\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x15.onrecord.v1.Evidence\x12\x1b\n\x13supporting_speakers\x18\x05 \x03(\t\x12\x1e\n\x16\x63ontradicting_speakers\x18\x06 \x03(\t\x12\x32\n\x0b\x61ttribution\x18\x07 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12+\n\nprovenance\x18\x08 \x01(\x0b\x32\x17.onrecord.v1.Provenance\x12%\n\x07timings\x18\t \x01(\x0b\x32\x14.onrecord.v1.Timings\x12\x13\n\x0b\x65xplanation\x18\n \x01(\t\x12%\n\x05parts\x18\x0b \x03(\x0b\x32\x16.onrecord.v1.ClaimPart\"r\n\x11\x43heckClaimRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\">\n\x12\x43heckClaimResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResult\"y\n\x17\x42\x61tchCheckClaimsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\"\n\x06\x63laims\x18\x02 \x03(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"l\n\x0e\x42\x61tchCheckItem\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResultH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"F\n\x18\x42\x61tchCheckClaimsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.onrecord.v1.BatchCheckItem\"+\n\x04Pair\x12\x0f\n\x07premise\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\"5\n\x11ScorePairsRequest\x12 \n\x05pairs\x18\x01 \x03(\x0b\x32\x11.onrecord.v1.Pair\"F\n\tPairScore\x12&\n\x06scores\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"f\n\x12ScorePairsResponse\x12&\n\x06scores\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.PairScore\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0emodel_revision\x18\x03 \x01(\t*\x8d\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11VERDICT_SUPPORTED\x10\x01\x12\x18\n\x14VERDICT_CONTRADICTED\x10\x02\x12\x17\n\x13VERDICT_CONFLICTING\x10\x03\x12\x1f\n\x1bVERDICT_NOT_ENOUGH_EVIDENCE\x10\x04*\xa4\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12!\n\x1dREASON_NO_STATEMENTS_IN_SCOPE\x10\x01\x12 \n\x1cREASON_NO_RELEVANT_STATEMENT\x10\x02\x12\x1b\n\x17REASON_EVIDENCE_NEUTRAL\x10\x03\x12\x15\n\x11REASON_LOW_MARGIN\x10\x04\x12\x18\n\x14REASON_OTHER_SPEAKER\x10\x05\x12\x19\n\x15REASON_CLAIM_TOO_LONG\x10\x06\x12 \n\x1cREASON_EXCLUSIVE_ATTRIBUTION\x10\x07\x12\x17\n\x13REASON_NOT_ASSERTED\x10\x08\x12\x19\n\x15REASON_NOT_VALID_THEN\x10\t*k\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x15\n\x11RELATION_SUPPORTS\x10\x01\x12\x18\n\x14RELATION_CONTRADICTS\x10\x02\x12\x14\n\x10RELATION_NEUTRAL\x10\x03\x32\x8d\x02\n\x0c\x43heckService\x12M\n\nCheckClaim\x12\x1e.onrecord.v1.CheckClaimRequest\x1a\x1f.onrecord.v1.CheckClaimResponse\x12_\n\x10\x42\x61tchCheckClaims\x12$.onrecord.v1.BatchCheckClaimsRequest\x1a%.onrecord.v1.BatchCheckClaimsResponse\x12M\n\nScorePairs\x12\x1e.onrecord.v1.ScorePairsRequest\x1a\x1f.onrecord.v1.ScorePairsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onrecord.v1.check_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=2667
-  _globals['_VERDICT']._serialized_end=2808
-  _globals['_REASON']._serialized_start=2811
-  _globals['_REASON']._serialized_end=3103
-  _globals['_RELATION']._serialized_start=3105
-  _globals['_RELATION']._serialized_end=3212
+  _globals['_VERDICT']._serialized_start=2715
+  _globals['_VERDICT']._serialized_end=2856
+  _globals['_REASON']._serialized_start=2859
+  _globals['_REASON']._serialized_end=3151
+  _globals['_RELATION']._serialized_start=3153
+  _globals['_RELATION']._serialized_end=3260
   _globals['_CLAIM']._serialized_start=135
   _globals['_CLAIM']._serialized_end=216
   _globals['_CHECKOPTIONS']._serialized_start=219
@@ -47,35 +47,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NLISCORES']._serialized_start=509
   _globals['_NLISCORES']._serialized_end=580
   _globals['_EVIDENCE']._serialized_start=583
-  _globals['_EVIDENCE']._serialized_end=843
-  _globals['_CLAIMPART']._serialized_start=846
-  _globals['_CLAIMPART']._serialized_end=1074
-  _globals['_CLAIMATTRIBUTION']._serialized_start=1077
-  _globals['_CLAIMATTRIBUTION']._serialized_end=1212
-  _globals['_PROVENANCE']._serialized_start=1215
-  _globals['_PROVENANCE']._serialized_end=1402
-  _globals['_TIMINGS']._serialized_start=1404
-  _globals['_TIMINGS']._serialized_end=1493
-  _globals['_CHECKRESULT']._serialized_start=1496
-  _globals['_CHECKRESULT']._serialized_end=1903
-  _globals['_CHECKCLAIMREQUEST']._serialized_start=1905
-  _globals['_CHECKCLAIMREQUEST']._serialized_end=2019
-  _globals['_CHECKCLAIMRESPONSE']._serialized_start=2021
-  _globals['_CHECKCLAIMRESPONSE']._serialized_end=2083
-  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_start=2085
-  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_end=2206
-  _globals['_BATCHCHECKITEM']._serialized_start=2208
-  _globals['_BATCHCHECKITEM']._serialized_end=2316
-  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_start=2318
-  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_end=2388
-  _globals['_PAIR']._serialized_start=2390
-  _globals['_PAIR']._serialized_end=2433
-  _globals['_SCOREPAIRSREQUEST']._serialized_start=2435
-  _globals['_SCOREPAIRSREQUEST']._serialized_end=2488
-  _globals['_PAIRSCORE']._serialized_start=2490
-  _globals['_PAIRSCORE']._serialized_end=2560
-  _globals['_SCOREPAIRSRESPONSE']._serialized_start=2562
-  _globals['_SCOREPAIRSRESPONSE']._serialized_end=2664
-  _globals['_CHECKSERVICE']._serialized_start=3215
-  _globals['_CHECKSERVICE']._serialized_end=3484
+  _globals['_EVIDENCE']._serialized_end=891
+  _globals['_CLAIMPART']._serialized_start=894
+  _globals['_CLAIMPART']._serialized_end=1122
+  _globals['_CLAIMATTRIBUTION']._serialized_start=1125
+  _globals['_CLAIMATTRIBUTION']._serialized_end=1260
+  _globals['_PROVENANCE']._serialized_start=1263
+  _globals['_PROVENANCE']._serialized_end=1450
+  _globals['_TIMINGS']._serialized_start=1452
+  _globals['_TIMINGS']._serialized_end=1541
+  _globals['_CHECKRESULT']._serialized_start=1544
+  _globals['_CHECKRESULT']._serialized_end=1951
+  _globals['_CHECKCLAIMREQUEST']._serialized_start=1953
+  _globals['_CHECKCLAIMREQUEST']._serialized_end=2067
+  _globals['_CHECKCLAIMRESPONSE']._serialized_start=2069
+  _globals['_CHECKCLAIMRESPONSE']._serialized_end=2131
+  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_start=2133
+  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_end=2254
+  _globals['_BATCHCHECKITEM']._serialized_start=2256
+  _globals['_BATCHCHECKITEM']._serialized_end=2364
+  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_start=2366
+  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_end=2436
+  _globals['_PAIR']._serialized_start=2438
+  _globals['_PAIR']._serialized_end=2481
+  _globals['_SCOREPAIRSREQUEST']._serialized_start=2483
+  _globals['_SCOREPAIRSREQUEST']._serialized_end=2536
+  _globals['_PAIRSCORE']._serialized_start=2538
+  _globals['_PAIRSCORE']._serialized_end=2608
+  _globals['_SCOREPAIRSRESPONSE']._serialized_start=2610
+  _globals['_SCOREPAIRSRESPONSE']._serialized_end=2712
+  _globals['_CHECKSERVICE']._serialized_start=3263
+  _globals['_CHECKSERVICE']._serialized_end=3532
 # @@protoc_insertion_point(module_scope)

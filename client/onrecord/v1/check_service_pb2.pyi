@@ -284,6 +284,7 @@ class Evidence(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
+    WEIGHED_SCORES_FIELD_NUMBER: _builtins.int
     relation: Global___Relation.ValueType
     """What it does to the claim."""
     similarity: _builtins.float
@@ -314,11 +315,18 @@ class Evidence(_message.Message):
         guards, and
           statement_denied, claim_denies, statement_not_asserted: somebody denied or asked it
           off_topic, low_overlap: too far from the claim to be believed
+          weighed_down: the model alone would have decided; weighed by nearness it does not
           one_sided: a contradiction that does not hold the other way round
           joined: supports only together with the other statements that have this note
           relayed: the claimed speaker did not say it, but reported that somebody did; never contradicts
           not_yet_stated, not_yet_valid, no_longer_valid: does not speak at the time of the check
           window: too long to be read at once; `quote` is the stretch of it that tells most
+        """
+
+    @_builtins.property
+    def weighed_scores(self) -> Global___NliScores:
+        """The probabilities after weighing by how near statement and claim are: what thresholds and verdict are made of. Not
+        set when the model comes without a weighing, or it is switched off: then `scores` decide.
         """
 
     def __init__(
@@ -333,10 +341,11 @@ class Evidence(_message.Message):
         notes: _abc.Iterable[_builtins.str] | None = ...,
         truncated: _builtins.bool = ...,
         part: _builtins.int = ...,
+        weighed_scores: Global___NliScores | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["quote_span", b"quote_span", "scores", b"scores", "statement", b"statement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quote_span", b"quote_span", "scores", b"scores", "statement", b"statement", "weighed_scores", b"weighed_scores"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "part", b"part", "quote", b"quote", "quote_span", b"quote_span", "relation", b"relation", "scores", b"scores", "similarity", b"similarity", "statement", b"statement", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "part", b"part", "quote", b"quote", "quote_span", b"quote_span", "relation", b"relation", "scores", b"scores", "similarity", b"similarity", "statement", b"statement", "truncated", b"truncated", "weighed_scores", b"weighed_scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

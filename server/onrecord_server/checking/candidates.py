@@ -22,6 +22,7 @@ from onrecord_server.domain.types import (
     StatementDraft,
 )
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
+from onrecord_server.domain.weighing import Weighing, nearness
 from onrecord_server.ingest import parse_claim
 from onrecord_server.store.base import Hit
 
@@ -114,9 +115,12 @@ def make_candidate(
     attribution: ClaimAttribution,
     switches: Switches,
     standing: Standing = Standing.SPEAKS,
+    weighing: Weighing | None = None,
 ) -> Candidate:
-    """The rule's view of one statement read one way."""
-    statement = hit.statement
+    """The rule's view of one statement read one way. `weighing`: of the scores, None for a premise not read."""
+    statement, weighed = hit.statement, None
+    if weighing is not None and switches.weighing:
+        weighed = weighing.weigh(scores, nearness(attribution.content, premise.text, hit.similarity))
     relayed = relays(attribution, statement, switches)
     return Candidate(
         scores=scores,
@@ -128,6 +132,7 @@ def make_candidate(
         overlap=content_overlap(attribution.content, premise.text) if switches.wording_gate else 1.0,
         relayed=relayed,
         standing=standing,
+        weighed=weighed,
     )
 
 

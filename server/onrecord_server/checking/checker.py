@@ -18,7 +18,8 @@ from onrecord_server.domain.errors import InvalidInput, OnrecordError, Overloade
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import CheckOptions, CheckResult, Claim, PairScore, Provenance
 from onrecord_server.domain.validation import claim_violations, options_violations
-from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Thresholds
+from onrecord_server.domain.verdict import DEFAULT_OPTIONS, WEIGHED_OPTIONS, Thresholds
+from onrecord_server.domain.weighing import Weighing
 from onrecord_server.store.base import StatementStore
 
 __all__ = ["CANDIDATES", "Checker", "Gathered"]
@@ -34,6 +35,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def default_options(weighing: Weighing | None, switches: Switches) -> CheckOptions:
+    """What a check uses where nothing is set, with and without a weighing that is on."""
+    return WEIGHED_OPTIONS if weighing is not None and switches.weighing else DEFAULT_OPTIONS
+
+
 class Checker:
     """Checks claims against a store. Safe to call from many tasks of one event loop."""
 
@@ -41,16 +47,20 @@ class Checker:
         self,
         store: StatementStore,
         worker: InferenceWorker,
-        defaults: CheckOptions = DEFAULT_OPTIONS,
+        defaults: CheckOptions | None = None,
         switches: Switches = Switches(),  # noqa: B008 - frozen
         clock: Callable[[], datetime] = _utc_now,
+        weighing: Weighing | None = None,
     ) -> None:
-        """clock: the aware time now, for claims that name no `as_of`."""
+        """clock: the aware time now, for claims that name no `as_of`. weighing: the one that the model comes with.
+
+        defaults: None takes those that suit the weighing, or its absence.
+        """
         self._worker = worker
-        self._defaults = defaults
+        self._defaults = defaults or default_options(weighing, switches)
         self._switches = switches
         self._clock = clock
-        self._gatherer = Gatherer(store, worker, switches)
+        self._gatherer = Gatherer(store, worker, switches, weighing)
 
     @property
     def defaults(self) -> CheckOptions:

@@ -35,6 +35,7 @@ from onrecord_server.domain.standing import Standing, standing
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Statement, Timings, Verdict
 from onrecord_server.domain.verdict import Thresholds, contradicts_one_way
+from onrecord_server.domain.weighing import Weighing
 from onrecord_server.ingest import ClaimPiece, split_claim
 from onrecord_server.store.base import FloatArray, Hit, StatementStore
 
@@ -57,10 +58,13 @@ class Request:
 class Gatherer:
     """Gathers for one store and one worker. Safe to use from many tasks of one event loop."""
 
-    def __init__(self, store: StatementStore, worker: InferenceWorker, switches: Switches) -> None:
+    def __init__(
+        self, store: StatementStore, worker: InferenceWorker, switches: Switches, weighing: Weighing | None
+    ) -> None:
         self._store = store
         self._worker = worker
         self._switches = switches
+        self._weighing = weighing
 
     async def gather(self, claim: Claim, request: Request) -> Gathered:
         """All of it. Errors: Overloaded, ShuttingDown, DeadlineTooShort, ModelError, StoreError."""
@@ -176,7 +180,8 @@ class Gatherer:
         self, hit: Hit, premise: Premise, score: PairScore, attribution: ClaimAttribution, request: Request
     ) -> Scored:
         speaks = self._standing(hit.statement, request)
-        candidate = make_candidate(hit, premise, score.scores, attribution, self._switches, speaks)
+        weighing = None if score is _UNREAD else self._weighing
+        candidate = make_candidate(hit, premise, score.scores, attribution, self._switches, speaks, weighing)
         return Scored(hit, premise, score, candidate)
 
     async def _reverse(self, gathered: Gathered, request: Request) -> Gathered:

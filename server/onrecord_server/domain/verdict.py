@@ -26,6 +26,16 @@ DEFAULT_OPTIONS = CheckOptions(
     max_evidence=5,
 )
 
+# Where the model comes with a weighing (domain/weighing.py): the thresholds apply to weighed probabilities, which know
+# of nearness, so that the topic gate is left with what is not worth the model's time.
+WEIGHED_OPTIONS = CheckOptions(
+    support_threshold=0.5,
+    contradiction_threshold=0.5,
+    contradiction_margin=0.0,
+    topic_threshold=0.4,
+    max_evidence=5,
+)
+
 # Two sides are a conflict when the lighter one has at least this share of the heavier one's weight; else the heavier
 # one decides. A statement weighs its probability times its similarity to the claim, so that a shaky contradiction from
 # a statement about something near does not stand against a plain word on the very thing.
@@ -37,6 +47,9 @@ CONTRADICTION_OVERLAP = 0.5
 # Contradiction is symmetric: a statement contradicts only when it gets at least this probability of contradiction
 # as the hypothesis, too, with the claim as the premise. Asked only where a verdict would rest on it.
 REVERSE_CONTRADICTION = 0.5
+
+# From this probability on the model alone would have decided; that the weighing did not is noted.
+_MOSTLY = 0.5
 
 # An undecided claim is called LOW_MARGIN, not EVIDENCE_NEUTRAL, when the best label but neutral is at least this.
 _LEANING = 0.4
@@ -90,6 +103,8 @@ class Candidate:
     statement holds, 0 to 1. `relayed`: the speaker whom the claim names did not say it, but reported that somebody said
     it; that bears out that he reported it, and cannot refute it, for one may report both sides. `standing`: whether it
     speaks at all at the time of the check. `reverse`: the model's word on (claim, statement), where it was asked.
+    `weighed`: the scores after weighing by nearness, where the model comes with one; they decide in place of `scores`,
+    and the gate on `overlap`, which they know of, is open.
     """
 
     scores: NliScores
@@ -102,6 +117,17 @@ class Candidate:
     relayed: bool = False
     standing: Standing = Standing.SPEAKS
     reverse: NliScores | None = None
+    weighed: NliScores | None = None
+
+    @property
+    def word(self) -> NliScores:
+        """The probabilities that decide."""
+        return self.scores if self.weighed is None else self.weighed
+
+    @property
+    def weight(self) -> float:
+        """What a side's strength counts for beside the other side's: weighed probabilities have nearness in them."""
+        return self.similarity if self.weighed is None else 1.0
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.similarity) or not math.isfinite(self.overlap):
@@ -159,12 +185,12 @@ def _if_it_speaks(candidate: Candidate, claim_stance: Stance, limits: Thresholds
 
 
 def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relation, float, tuple[str, ...]]:
-    scores = candidate.scores
+    scores = candidate.word
     if candidate.similarity < limits.topic:
         return Relation.NEUTRAL, scores.neutral, ("off_topic",)
     margin = scores.contradiction - scores.entailment
     if scores.contradiction >= limits.contradiction and margin >= limits.margin:
-        if candidate.overlap < CONTRADICTION_OVERLAP:
+        if candidate.weighed is None and candidate.overlap < CONTRADICTION_OVERLAP:
             return Relation.NEUTRAL, scores.neutral, ("low_overlap",)
         if candidate.reverse is not None and candidate.reverse.contradiction < REVERSE_CONTRADICTION:
             return Relation.NEUTRAL, scores.neutral, ("one_sided",)
@@ -177,7 +203,9 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
             if relation is not Relation.CONTRADICTS:
                 relation = guard.effect
         return relation, scores.entailment, tuple(notes)
-    return Relation.NEUTRAL, scores.neutral, ()
+    model_alone = max(candidate.scores.entailment, candidate.scores.contradiction)
+    far = candidate.weighed is not None and model_alone >= _MOSTLY
+    return Relation.NEUTRAL, scores.neutral, ("weighed_down",) if far else ()
 
 
 def contradicts_one_way(candidate: Candidate, limits: Thresholds) -> bool:
@@ -243,8 +271,8 @@ def _strongest(judgements: Iterable[Judgement], relation: Relation) -> float:
 
 
 def _heaviest(pairs: Iterable[tuple[Candidate, Judgement]], relation: Relation) -> float:
-    """Largest weight, strength times similarity, among the claimed speaker's judgements of that relation."""
-    return max((j.strength * c.similarity for c, j in pairs if c.by_claimed and j.relation is relation), default=0.0)
+    """Largest weight, strength times nearness, among the claimed speaker's judgements of that relation."""
+    return max((j.strength * c.weight for c, j in pairs if c.by_claimed and j.relation is relation), default=0.0)
 
 
 def _undecided(
@@ -252,7 +280,7 @@ def _undecided(
 ) -> Decision:
     own = [c for c, _ in pairs if c.by_claimed and c.standing is Standing.SPEAKS]
     near = [c for c in own if c.similarity >= limits.topic]
-    lean = max((max(c.scores.entailment, c.scores.contradiction) for c in near), default=0.0)
+    lean = max((max(c.word.entailment, c.word.contradiction) for c in near), default=0.0)
     if not near:
         # the gate is no proof: a statement just below it may well have decided
         nearest = max((c.similarity for c in own), default=0.0)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,7 @@ from onrecord_server.checking.checker import Checker, Gathered
 from onrecord_server.domain.errors import OnrecordError
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import DEFAULT_COLLECTION, CheckOptions, Reason, StatementDraft, Verdict
-from onrecord_server.domain.verdict import DEFAULT_OPTIONS, Decision, Thresholds
+from onrecord_server.domain.verdict import Decision, Thresholds
 from onrecord_server.evaluation.cache import RecordFile, key_of
 from onrecord_server.evaluation.data import LabelledClaim
 from onrecord_server.evaluation.kept import KeepingStore, KeepingWorker
@@ -83,8 +83,8 @@ class Bench:
 
         every_topic: have the model read candidates that the topic gate would leave out.
         """
-        checker = Checker(self._store, self._worker, switches=switches)
-        options = replace(DEFAULT_OPTIONS, topic_threshold=_LEAST_TOPIC) if every_topic else CheckOptions()
+        checker = Checker(self._store, self._worker, switches=switches, weighing=self._worker.weighing)
+        options = CheckOptions(topic_threshold=_LEAST_TOPIC if every_topic else None)
         found: list[Gathered | None] = [None] * len(claims)
         waiting = iter(enumerate(claims))
         with self._progress(label, "claims", len(claims)) as advance:

@@ -27,6 +27,7 @@ class KeepingWorker(InferenceWorker):
     def __init__(self, scorer: CalibratedScorer, encoder: TextEncoder, pairs: RecordFile, vectors: RecordFile) -> None:
         super().__init__(scorer.uncalibrated(), encoder, max_batch_tokens=_BATCH_TOKENS, max_queue_tokens=10_000_000)
         self._calibration = scorer.calibration
+        self.weighing = scorer.weighing
         self._pairs = pairs
         self._vectors = vectors
         self.asked = 0

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from onrecord_server.checking.checker import Gathered
+from onrecord_server.checking.checker import Gathered, default_options
 from onrecord_server.domain.switches import Switches
-from onrecord_server.domain.types import CheckOptions, Verdict
+from onrecord_server.domain.types import Verdict
 from onrecord_server.domain.verdict import Thresholds
+from onrecord_server.domain.weighing import Weighing
 from onrecord_server.evaluation import metrics
 from onrecord_server.evaluation.claims import (
     Bench,
@@ -72,7 +73,7 @@ def evaluate_claims(
     switches = Switches().without(without)
     vectors = embed_record(encoder, record, cache, progress)
     pairs = pair_file(cache, scorer.info)
-    limits = Thresholds.resolve(CheckOptions())
+    limits = Thresholds.resolve(default_options(scorer.weighing, switches))
 
     async def check() -> tuple[dict[str, Any], list[Gathered]]:
         again = ablation or sweep is not None
@@ -82,7 +83,7 @@ def evaluate_claims(
             report = _report(claims, outcomes)
             report["pairs_scored"] = bench.asked
             if ablation:
-                report["ablation"] = await _ablation(bench, claims, outcomes, switches, limits)
+                report["ablation"] = await _ablation(bench, claims, outcomes, switches, scorer.weighing)
             if sweep is not None:
                 gathered = await bench.gather(claims, switches, "reading more", every_topic=True)
             return report, gathered
@@ -184,15 +185,16 @@ async def _ablation(
     claims: Sequence[LabelledClaim],
     whole: Sequence[Outcome],
     switches: Switches,
-    limits: Thresholds,
+    weighing: Weighing | None,
 ) -> list[dict[str, Any]]:
     """A row for each part that is on: the figures without it, and the verdicts that it turns."""
     gold, with_all = _gold(claims), _found([o.verdict for o in whole])
     rows = []
     for name in (f.name for f in fields(switches) if getattr(switches, f.name)):
         asked = bench.asked
-        gathered = await bench.gather(claims, switches.without([name]), f"without {name}")
-        found = _found(verdicts(gathered, limits))
+        others = switches.without([name])
+        gathered = await bench.gather(claims, others, f"without {name}")
+        found = _found(verdicts(gathered, Thresholds.resolve(default_options(weighing, others))))
         counts = _counts(gold, found)
         rows.append(
             {

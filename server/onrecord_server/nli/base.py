@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onrecord_server.domain.types import ModelInfo
 
 if TYPE_CHECKING:
+    from onrecord_server.domain.weighing import Weighing
     from onrecord_server.nli.calibration import Calibration
 
 FloatArray = npt.NDArray[np.float32]
@@ -61,6 +62,11 @@ class CalibratedScorer(PairScorer, Protocol):
     @property
     def calibration(self) -> Calibration:
         """What `score` applies to the model's own probabilities."""
+        ...
+
+    @property
+    def weighing(self) -> Weighing | None:
+        """How its scores are weighed by nearness, where that was fitted for it."""
         ...
 
     def uncalibrated(self) -> PairScorer:

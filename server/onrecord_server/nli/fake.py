@@ -88,6 +88,10 @@ class FakeScorer:
         return self._info
 
     @property
+    def weighing(self) -> None:
+        """The fake has none."""
+
+    @property
     def calibration(self) -> Calibration:
         """What `score` applies."""
         return self._calibration

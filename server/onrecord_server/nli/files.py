@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from onrecord_server.domain.errors import ModelUnusable
+from onrecord_server.domain.weighing import Weighing, parse_weighing
 
+_WEIGHING = "weighing.json"
+_MOST_BYTES = 100_000  # of it
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _HUB_UNNEEDED = ["*/*", "*.onnx"]
@@ -92,6 +95,21 @@ def _read_folder(folder: Path, model_id: str, revision: str | None) -> ModelFile
         return ModelFiles(model_id, folder, config, weights, revision or _digest(weights))
     except OSError as error:
         raise ModelUnusable(f"{folder}: the weights cannot be read ({_line(error)})") from error
+
+
+def weighing_beside(folder: Path) -> Weighing | None:
+    """The weighing beside a model's weights; None without such a file. ModelUnusable when it holds none."""
+    path = folder / _WEIGHING
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
+        return parse_weighing(json.loads(raw))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelUnusable(f"{path}: no weighing ({_line(error)}); make one with server/training/weigh.py") from error
 
 
 def _weights(folder: Path) -> tuple[Path, ...]:

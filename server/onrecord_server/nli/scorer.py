@@ -12,9 +12,10 @@ import torch
 
 from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
+from onrecord_server.domain.weighing import Weighing
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.calibration import Calibration, Uncalibrated, beside, choose_calibration, softmax
-from onrecord_server.nli.files import ModelFiles, find_model
+from onrecord_server.nli.files import ModelFiles, find_model, weighing_beside
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.packed import PackedBert, supports
@@ -74,17 +75,24 @@ class ClassifierScorer:
         classifier: _Classifier,
         columns: tuple[int, int, int],
         calibration: Calibration,
+        weighing: Weighing | None = None,
     ) -> None:
         self._info = info
         self._tokenizer = tokenizer
         self._classifier = classifier
         self._columns = list(columns)
         self._calibration = calibration
+        self._weighing = weighing
 
     @property
     def info(self) -> ModelInfo:
         """What is loaded."""
         return self._info
+
+    @property
+    def weighing(self) -> Weighing | None:
+        """From weighing.json beside the weights."""
+        return self._weighing
 
     @property
     def calibration(self) -> Calibration:
@@ -143,7 +151,9 @@ def load_classifier(
         pad_id = int(files.config.get("pad_token_id") or 0)
         classifier = hf.PaddedClassifier(loaded, pad_id=pad_id, segments=tokenizer.uses_segments(), threads=threads)
     info = ModelInfo(files.model_id, files.revision, LABELS, precision, tokenizer.max_tokens)
-    scorer = ClassifierScorer(info, tokenizer, classifier, columns, given or beside(files.folder))
+    # a weighing is of scores as they were when it was fitted: with another calibration it says nothing
+    weighing = None if given else weighing_beside(files.folder)
+    scorer = ClassifierScorer(info, tokenizer, classifier, columns, given or beside(files.folder), weighing)
     _try_canaries(scorer)
     return scorer
 
