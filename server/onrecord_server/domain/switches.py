@@ -14,6 +14,8 @@ class Switches:
     """The parts of the rule that can be switched off. docs/benchmarks.md has what each gains and costs."""
 
     date_guard: bool = True
+    number_guard: bool = True
+    subject_guard: bool = True
     wording_gate: bool = True
 
     def without(self, names: Iterable[str]) -> Switches:

@@ -67,13 +67,14 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A check beside the model that fired: its name, and what it makes of a supporting statement.
+    """A check beside the model that fired: its name, and what it makes of a statement that the model takes as `on`.
 
-    `effect` NEUTRAL withdraws the support, CONTRADICTS turns it into a contradiction.
+    `effect` NEUTRAL withdraws what the model says, CONTRADICTS turns support into a contradiction.
     """
 
     name: str
     effect: Relation
+    on: tuple[Relation, ...] = (Relation.SUPPORTS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +142,23 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
     if scores.contradiction >= limits.contradiction and margin >= limits.margin:
         if candidate.overlap < CONTRADICTION_OVERLAP:
             return Relation.NEUTRAL, scores.neutral, ("low_overlap",)
-        return Relation.CONTRADICTS, scores.contradiction, ()
+        relation, notes = _guarded(Relation.CONTRADICTS, candidate.guards)
+        return relation, scores.contradiction, notes
     if scores.entailment >= limits.support:
-        relation, notes = Relation.SUPPORTS, []
-        for guard in candidate.guards:
-            notes.append(guard.name)
-            # a contradiction outweighs a mere withdrawal, whatever the order of the guards
-            if relation is not Relation.CONTRADICTS:
-                relation = guard.effect
-        return relation, scores.entailment, tuple(notes)
+        relation, notes = _guarded(Relation.SUPPORTS, candidate.guards)
+        return relation, scores.entailment, notes
     return Relation.NEUTRAL, scores.neutral, ()
+
+
+def _guarded(relation: Relation, guards: Iterable[Guard]) -> tuple[Relation, tuple[str, ...]]:
+    """What the guards leave of the model's word, and the names of those that have a say in it."""
+    asked = [guard for guard in guards if relation in guard.on]
+    if not asked:
+        return relation, ()
+    effects = {guard.effect for guard in asked}
+    # a contradiction outweighs a mere withdrawal, whatever the order of the guards
+    left = Relation.CONTRADICTS if Relation.CONTRADICTS in effects else Relation.NEUTRAL
+    return left, tuple(guard.name for guard in asked)
 
 
 def decide(
