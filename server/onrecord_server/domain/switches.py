@@ -20,9 +20,11 @@ class Switches:
     both_directions: a contradiction must hold with statement and claim exchanged, too.
     """
 
-    weighing: bool = True
     date_guard: bool = True
+    number_guard: bool = True
+    subject_guard: bool = True
     wording_gate: bool = True
+    weighing: bool = True
     compounds: bool = True
     validity: bool = True
     relays: bool = True

@@ -85,13 +85,14 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A check beside the model that fired: its name, and what it makes of a supporting statement.
+    """A check beside the model that fired: its name, and what it makes of a statement that the model takes as `on`.
 
-    `effect` NEUTRAL withdraws the support, CONTRADICTS turns it into a contradiction.
+    `effect` NEUTRAL withdraws what the model says, CONTRADICTS turns support into a contradiction.
     """
 
     name: str
     effect: Relation
+    on: tuple[Relation, ...] = (Relation.SUPPORTS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +195,11 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
             return Relation.NEUTRAL, scores.neutral, ("low_overlap",)
         if candidate.reverse is not None and candidate.reverse.contradiction < REVERSE_CONTRADICTION:
             return Relation.NEUTRAL, scores.neutral, ("one_sided",)
-        return Relation.CONTRADICTS, scores.contradiction, ()
+        relation, notes = _guarded(Relation.CONTRADICTS, candidate.guards)
+        return relation, scores.contradiction, notes
     if scores.entailment >= limits.support:
-        relation, notes = Relation.SUPPORTS, []
-        for guard in candidate.guards:
-            notes.append(guard.name)
-            # a contradiction outweighs a mere withdrawal, whatever the order of the guards
-            if relation is not Relation.CONTRADICTS:
-                relation = guard.effect
-        return relation, scores.entailment, tuple(notes)
+        relation, notes = _guarded(Relation.SUPPORTS, candidate.guards)
+        return relation, scores.entailment, notes
     model_alone = max(candidate.scores.entailment, candidate.scores.contradiction)
     far = candidate.weighed is not None and model_alone >= _MOSTLY
     return Relation.NEUTRAL, scores.neutral, ("weighed_down",) if far else ()
@@ -214,6 +211,17 @@ def contradicts_one_way(candidate: Candidate, limits: Thresholds) -> bool:
         return False
     unguarded = replace(candidate, guards=())
     return _content_relation(unguarded, limits)[0] is Relation.CONTRADICTS
+
+
+def _guarded(relation: Relation, guards: Iterable[Guard]) -> tuple[Relation, tuple[str, ...]]:
+    """What the guards leave of the model's word, and the names of those that have a say in it."""
+    asked = [guard for guard in guards if relation in guard.on]
+    if not asked:
+        return relation, ()
+    effects = {guard.effect for guard in asked}
+    # a contradiction outweighs a mere withdrawal, whatever the order of the guards
+    left = Relation.CONTRADICTS if Relation.CONTRADICTS in effects else Relation.NEUTRAL
+    return left, tuple(guard.name for guard in asked)
 
 
 def decide(

@@ -1,16 +1,10 @@
-"""Checks beside the model: what it overlooks in a pair that it takes for entailment.
-
-Small NLI models read past numbers and dates: "overthrown on August 15" entails "overthrown on July 4" for them. A guard
-looks only at statements that the model takes as support; it withdraws the support or turns it into a contradiction, and
-its name is kept in the evidence. What each gains on development data is in docs/benchmarks.md.
-"""
+"""The date guard: the claim names a day, and the premise names days but not that one."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Relation
 from onrecord_server.domain.verdict import Guard
 
@@ -76,9 +70,3 @@ def date_guard(premise: str, claim: str) -> Guard | None:
     if known and not all(any(c.may_be(k) for k in known) for c in claimed):
         return Guard("date_mismatch", Relation.CONTRADICTS)
     return None
-
-
-def guards_for(premise: str, claim: str, switches: Switches = Switches()) -> tuple[Guard, ...]:  # noqa: B008 - frozen
-    """The guards that fire for a pair, in a fixed order; one that is switched off never does."""
-    found = [date_guard(premise, claim) if switches.date_guard else None]
-    return tuple(guard for guard in found if guard)
