@@ -3,7 +3,7 @@
     python tests/bench/retrieval_eval.py --statements statements.jsonl.gz --claims claims_dev.jsonl.gz [--variants]
 
 STATEMENTS: JSON lines {"id", "text"}; CLAIMS: JSON lines {"claim", "gold": [ids]}; both may be gzipped. Embeddings are
-kept under --cache by the encoder's revision (statements-REVISION.npy, the file of record_eval.py, and
+kept under --cache by the encoder's revision (statements-REVISION.npy and
 claims-REVISION.npy; rows in file order), so that a second run is quick. recall@k: share of the claims with gold for
 which at least one gold statement is among the first k; "all": mean share of a claim's gold statements among the first
 16. `--variants` adds the table of fusions that the constants were chosen from; use it on development claims only.
