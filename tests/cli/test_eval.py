@@ -85,6 +85,19 @@ def test_claims_are_checked_end_to_end(fake: Run) -> None:
     assert report["sweep"][0]["macro_f1"] == 1.0
 
 
+def test_tables_lose_nothing_in_80_columns(fake: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    claims = fake(
+        "eval", "--claims", str(EXAMPLE / "claims.jsonl"), "--statements", str(EXAMPLE / "statements.jsonl"),
+        "--encoder", "fake", "--ablation", "--sweep", "100",
+    ).out  # fmt: skip
+    pairs = fake("eval", write(tmp_path / f"{'long_name_' * 4}.jsonl", pair_rows())).out
+    assert max(map(len, [*claims.splitlines(), *pairs.splitlines()])) <= 80
+    assert re.search(r"mends +spoils$", claims, re.MULTILINE)
+    assert re.search(r"recall$", claims, re.MULTILINE)
+    assert re.search(r"\(raw\) +Brier$", pairs, re.MULTILINE)
+
+
 def test_a_part_of_the_rule_is_switched_off(fake: Run, tmp_path: Path) -> None:
     statements = write(tmp_path / "s.jsonl", [{"id": "a", "text": "The new shop is open on 4 May."}])
     claims = write(
@@ -252,6 +265,32 @@ def test_a_model_that_is_none_is_status_1(run: Run, tmp_path: Path) -> None:
     done = run("eval", pairs, "--model", "/no/such/model", "--cache", str(tmp_path / "cache"))
     assert done.status == 1
     assert "/no/such/model" in done.err
+
+
+@pytest.mark.parametrize("mode", ["pairs", "claims"])
+def test_a_model_that_fails_is_one_line_and_status_1(
+    fake: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    from onrecord_server.domain.errors import ModelError
+    from onrecord_server.nli.fake import FakeScorer
+
+    def fail(self: FakeScorer, batch: object) -> None:
+        raise ModelError("out of luck")
+
+    monkeypatch.setattr(FakeScorer, "score", fail)
+    arguments = [str(EXAMPLE / "pairs.jsonl")]
+    if mode == "claims":
+        arguments = ["--claims", str(EXAMPLE / "claims.jsonl"), "--statements", str(EXAMPLE / "statements.jsonl")]
+    done = fake("eval", *arguments, "--encoder", "fake")
+    assert (done.status, done.err) == (1, "onrecord: out of luck\n")
+
+
+def test_a_calibration_of_another_model_is_noted(fake: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "c.json", [{"method": "temperature", "temperature": 2, "model_revision": "other"}])
+    done = fake("eval", str(EXAMPLE / "pairs.jsonl"), "--calibration", file)
+    assert done.status == 0
+    assert done.err.startswith(f"onrecord: {file} was made for revision other")
+    assert done.err.count("\n") == 1
 
 
 def test_calibrate_writes_what_check_and_eval_use(fake: Run, run: Run, tmp_path: Path) -> None:

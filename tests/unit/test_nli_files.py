@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onrecord_server.domain.errors import ModelUnusable
-from onrecord_server.nli.calibration import Temperature, Uncalibrated, beside
+from onrecord_server.nli.calibration import Temperature, Uncalibrated, choose_calibration
 from onrecord_server.nli.files import ModelFiles, find_model
 
 
@@ -80,9 +80,9 @@ def test_the_builtin_that_is_not_installed_says_how_to_get_it() -> None:
 
 
 def test_a_calibration_without_a_method_is_a_temperature_and_none_is_none(tmp_path: Path) -> None:
-    assert beside(tmp_path) == Uncalibrated()
+    assert choose_calibration(None, "r1", tmp_path) == Uncalibrated()
     (tmp_path / "calibration.json").write_text('{"temperature": 1.7, "rows": 400}')
-    assert beside(tmp_path) == Temperature(1.7)
+    assert choose_calibration(None, "r1", tmp_path) == Temperature(1.7)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,19 @@ def test_a_calibration_without_a_method_is_a_temperature_and_none_is_none(tmp_pa
 def test_a_bad_calibration_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(ModelUnusable, match=r"calibration\.json"):
-        beside(tmp_path)
+        choose_calibration(None, "r1", tmp_path)
+
+
+def test_a_calibration_of_another_model_is_used_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"method": "temperature", "temperature": 1.7, "model_revision": "r0"}')
+    assert choose_calibration(str(file), "r0") == Temperature(1.7)
+    assert not caplog.records
+    assert choose_calibration(str(file), "r1") == Temperature(1.7)
+    assert "made for revision r0" in caplog.text
+    assert choose_calibration("none", "r1", tmp_path) == Uncalibrated()
 
 
 @pytest.mark.parametrize(
@@ -127,4 +139,4 @@ def test_a_curve_that_falls_or_is_none_is_refused(tmp_path: Path, x: list[float]
     knots = {"entailment": good, "neutral": {"x": x, "y": y}, "contradiction": good}
     (tmp_path / "calibration.json").write_text(json.dumps({"method": "isotonic", "knots": knots}))
     with pytest.raises(ModelUnusable, match=r"knots\.neutral"):
-        beside(tmp_path)
+        choose_calibration(None, "r1", tmp_path)

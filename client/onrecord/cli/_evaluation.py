@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import click
 
 from onrecord.cli._options import missing
 from onrecord.cli._progress import working
-from onrecord.cli._report import InputError
+from onrecord.cli._report import InputError, complain
 
 if TYPE_CHECKING:
     from onrecord_server.evaluation.cache import RecordFile
@@ -84,6 +85,14 @@ def load_model(
         return load_scorer(model, revision=revision, precision=precision, threads=threads, calibration=calibration)
 
 
+class _Notes(logging.Handler):
+    """What the server's packages would log, as lines of a command; of a failure the command has words of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.exc_info:
+            complain(record.getMessage())
+
+
 @contextmanager
 def engine(folder: Path | None) -> Iterator[None]:
     """Errors of the server's packages in a command's words; an interrupt says how to go on."""
@@ -92,6 +101,8 @@ def engine(folder: Path | None) -> Iterator[None]:
         from onrecord_server.domain import errors
     except ModuleNotFoundError as error:
         raise missing(error) from None
+    notes = _Notes(logging.WARNING)
+    logging.getLogger("onrecord_server").addHandler(notes)
     try:
         yield
     except ModuleNotFoundError as error:
@@ -106,6 +117,8 @@ def engine(folder: Path | None) -> Iterator[None]:
         if folder is not None:
             error.add_note(f"what was done is kept in {folder}; the same command goes on from there")
         raise
+    finally:
+        logging.getLogger("onrecord_server").removeHandler(notes)
 
 
 def refuse_unwritable(*paths: str | None) -> None:

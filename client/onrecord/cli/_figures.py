@@ -65,7 +65,8 @@ def calibration(shown: Mapping[str, Any]) -> None:
 def _pairs(out: Out, shown: Mapping[str, Any]) -> None:
     out.print()
     table = _table("set", "pairs", "acc. %", "95 %", "F1", "false contr.", "ECE %", "(raw)", "Brier")
-    for one in (*shown["sets"], *([shown["three_way"]] if "three_way" in shown else ())):
+    several = [shown["three_way"]] if shown.get("three_way", {}).get("set_count", 0) > 1 else []
+    for one in (*shown["sets"], *several):
         f, after, before = one["figures"], one["calibrated"], one["uncalibrated"]
         false = f.get("false_contradiction")
         table.add_row(
@@ -113,13 +114,13 @@ def _ablation(out: Out, shown: Mapping[str, Any]) -> None:
     out.print()
     head = ("acc.", "macro-F1", "false contr.", "contr. recall", "support recall")
     keys = ("accuracy", "macro_f1", "false_contradiction", "contradiction_recall", "support_recall")
-    table = _table("%", *head, "turned right", "turned wrong")
+    table = _table("%", *head, "mends", "spoils")
     table.add_row("the rule", *(_percent(shown["figures"][key]["value"]) for key in keys), "", "")
     for row in shown["ablation"]:
         counts = (f"{row['turned_right']:,}", f"{row['turned_wrong']:,}")
         table.add_row(f"without {row['without']}", *(_percent(row[key]) for key in keys), *counts)
     out.print(table)
-    out.print(Text("turned: verdicts that this part makes right, and makes wrong", "dim"))
+    out.print(Text("mends: verdicts right with this part and wrong without it; spoils: the other way round", "dim"))
 
 
 def _sweep(out: Out, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -184,12 +185,12 @@ def _coverage(out: Out, curve: Sequence[Mapping[str, float]]) -> None:
 
 
 def _table(*head: str) -> Table:
+    """Words of a heading stand below each other, for the columns are narrow and the terminal is, too."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for i, name in enumerate(head):
-        if i == 0:
-            table.add_column(name, overflow="fold", min_width=14)
-        else:
-            table.add_column(name, justify="right", overflow="fold", min_width=max(map(len, name.split())))
+    table.add_column(head[0], overflow="fold", min_width=14)
+    for name in head[1:]:
+        narrow = name.replace(" ", "\n") if len(name) > len("precision %") else name
+        table.add_column(narrow, justify="right", overflow="fold", min_width=max(map(len, name.split())))
     return table
 
 

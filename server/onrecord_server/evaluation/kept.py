@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
+from onrecord_server.checking.worker import InferenceWorker, PairOutcome, PairOutcomes
 from onrecord_server.domain.types import NliScores, PairScore
 from onrecord_server.evaluation.cache import RecordFile, key_of
 from onrecord_server.nli.base import CalibratedScorer, FloatArray, TextEncoder
@@ -32,24 +32,29 @@ class KeepingWorker(InferenceWorker):
         self._vectors = vectors
         self.asked = 0
 
-    async def score(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> ScoredPairs:
-        """As InferenceWorker.score."""
+    async def score_each(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> PairOutcomes:
+        """As InferenceWorker.score_each, which `score` calls."""
         keys = [key_of(pair) for pair in pairs]
         missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._pairs}
+        failed: dict[bytes, PairOutcome] = {}
         if missing:
-            answer = await super().score(list(missing.values()), deadline=deadline)
-            fresh = [(key, one) for key, one in zip(missing, answer.scores, strict=True) if key not in self._pairs]
-            if fresh:  # another claim may have asked for the same meanwhile
-                rows = [(*one.scores.as_tuple(), float(one.truncated)) for _, one in fresh]
-                self._pairs.add([key for key, _ in fresh], np.array(rows, dtype=np.float32))
-                self.asked += len(fresh)
-        rows_kept = self._pairs.get(keys)
-        calibrated = self._calibration.apply(rows_kept[:, :3])
-        scores = [
-            PairScore(NliScores(*map(float, row)), bool(cut))
-            for row, cut in zip(calibrated, rows_kept[:, 3], strict=True)
-        ]
-        return ScoredPairs(scores, 0.0, 0.0)
+            answer = await super().score_each(list(missing.values()), deadline=deadline)
+            fresh: dict[bytes, PairScore] = {}
+            for key, outcome in zip(missing, answer.outcomes, strict=True):
+                if not isinstance(outcome, PairScore):
+                    failed[key] = outcome
+                elif key not in self._pairs:  # another claim may have asked for the same meanwhile
+                    fresh[key] = outcome
+            rows = [(*one.scores.as_tuple(), float(one.truncated)) for one in fresh.values()]
+            self._pairs.add(list(fresh), np.array(rows, dtype=np.float32).reshape(-1, 4))
+            self.asked += len(fresh)
+        found = [key for key in keys if key not in failed]
+        kept = self._pairs.get(found)
+        scores = {
+            key: PairScore(NliScores(*map(float, row)), cut == 1.0)
+            for key, row, cut in zip(found, self._calibration.apply(kept[:, :3]), kept[:, 3].tolist(), strict=True)
+        }
+        return PairOutcomes([failed[key] if key in failed else scores[key] for key in keys], 0.0, 0.0)
 
     async def embed(self, texts: Sequence[str], *, deadline: float | None = None) -> FloatArray:
         """As InferenceWorker.embed."""

@@ -107,7 +107,7 @@ def _pairs(report: Report) -> tuple[str, str]:
         "set", "pairs", "accuracy %", "95 %", "balanced %", "macro-F1 %", "neutral called contradiction %",
         "ECE % as used", "ECE % before", "Brier as used", "Brier before",
     )  # fmt: skip
-    rows = [_set_row(one) for one in [*report["sets"], *([pooled] if "three_way" in report else [])]]
+    rows = [_set_row(one) for one in [*report["sets"], *([pooled] if pooled.get("set_count", 0) > 1 else [])]]
     pairs = sum(one["pair_count"] for one in report["sets"])
     return f"The model on {pairs:,} labelled pairs", "".join(
         [

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ import numpy.typing as npt
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.labels import LABELS
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "calibration.json"
 MOST_BYTES = 1_000_000
@@ -148,30 +151,39 @@ class Isotonic:
         return {"method": self.method, "knots": knots}
 
 
-def choose_calibration(given: str | None) -> Calibration | None:
-    """The calibration in a file, no calibration for "none", and None where nothing was said."""
-    if given is None:
-        return None
-    return Uncalibrated() if given == Uncalibrated.method else read_calibration(Path(given))
+def choose_calibration(given: str | None, revision: str, folder: Path | None = None) -> Calibration:
+    """The calibration in the file given, or beside the weights in the folder; none for "none" or where there is none.
+
+    revision: of the model. Raises ModelUnusable when a file is there and holds no calibration.
+    """
+    if given == Uncalibrated.method:
+        return Uncalibrated()
+    if given is not None:
+        return read_calibration(Path(given), revision)
+    path = folder / FILE_NAME if folder else None
+    return read_calibration(path, revision) if path is not None and path.exists() else Uncalibrated()
 
 
-def beside(folder: Path) -> Calibration:
-    """The calibration beside a model's weights; none without such a file. ModelUnusable when it holds none."""
-    path = folder / FILE_NAME
-    return read_calibration(path) if path.exists() else Uncalibrated()
+def read_calibration(path: Path, revision: str = "") -> Calibration:
+    """Read a calibration file. ModelUnusable when it cannot be read or holds no calibration.
 
-
-def read_calibration(path: Path) -> Calibration:
-    """Read a calibration file. ModelUnusable when it cannot be read or holds no calibration."""
+    A file that says it was made for another revision than this is used, with a warning: a copy of the same weights may
+    be called otherwise.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise ValueError(f"larger than {MOST_BYTES:,} bytes")
-        return parse_calibration(json.loads(raw))
+        data = json.loads(raw)
+        calibration = parse_calibration(data)
     except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelUnusable(f"{path}: no calibration ({why}); make one with `onrecord calibrate`") from error
+    made_for = data.get("model_revision") if isinstance(data, dict) else None
+    if revision and isinstance(made_for, str) and made_for != revision:
+        _log.warning("%s was made for revision %.40s of a model, and this is %s", path, made_for, revision)
+    return calibration
 
 
 def parse_calibration(data: object) -> Calibration:

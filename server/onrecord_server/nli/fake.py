@@ -136,7 +136,7 @@ class FakeScorer:
 
 def load_fake(calibration: str | None = None) -> FakeScorer:
     """The fake, with the calibration in a file when one is given. ModelUnusable when that holds none."""
-    return FakeScorer(choose_calibration(calibration))
+    return FakeScorer(choose_calibration(calibration, FakeScorer().info.revision))
 
 
 class FakeEncoder:

@@ -14,7 +14,7 @@ from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.domain.weighing import Weighing
 from onrecord_server.nli.base import EncodedPair, FloatArray
-from onrecord_server.nli.calibration import Calibration, Uncalibrated, beside, choose_calibration, softmax
+from onrecord_server.nli.calibration import Calibration, Uncalibrated, choose_calibration, softmax
 from onrecord_server.nli.files import ModelFiles, find_model, weighing_beside
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.lanes import Lanes
@@ -130,10 +130,9 @@ def load_classifier(
     model: str, *, revision: str | None, precision: str, threads: int | None, calibration: str | None = None
 ) -> ClassifierScorer:
     """See onrecord_server.nli.load_scorer."""
-    # a calibration that is none is found before seconds are spent on weights
-    given = choose_calibration(calibration)
     files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
     columns = label_columns(_id2label(files))
+    chosen = choose_calibration(calibration, files.revision, files.folder)
     precision = resolve(precision)
     if supports(files.config) and files.architecture == "BertForSequenceClassification":
         tokenizer = PairTokenizer(read_tokenizer(files.folder), window(files.config))
@@ -152,8 +151,8 @@ def load_classifier(
         classifier = hf.PaddedClassifier(loaded, pad_id=pad_id, segments=tokenizer.uses_segments(), threads=threads)
     info = ModelInfo(files.model_id, files.revision, LABELS, precision, tokenizer.max_tokens)
     # a weighing is of scores as they were when it was fitted: with another calibration it says nothing
-    weighing = None if given else weighing_beside(files.folder)
-    scorer = ClassifierScorer(info, tokenizer, classifier, columns, given or beside(files.folder), weighing)
+    weighing = None if calibration is not None else weighing_beside(files.folder)
+    scorer = ClassifierScorer(info, tokenizer, classifier, columns, chosen, weighing)
     _try_canaries(scorer)
     return scorer
 
