@@ -114,6 +114,22 @@ def test_a_part_of_the_rule_is_switched_off(fake: Run, tmp_path: Path) -> None:
     assert wrong.status == 2
     assert "no_such_part" in wrong.err
     assert part in wrong.err
+    assert fake(*common, "--with", "both_directions").json["including"] == ["both_directions"]
+
+
+def test_claims_see_the_record_as_it_stood_then(fake: Run, tmp_path: Path) -> None:
+    said = {"id": "a", "text": "The new shop is open.", "stated_time": "2021-08-29"}
+    statements = write(tmp_path / "s.jsonl", [said])
+    claim = {"claim": "The new shop is open.", "gold": ["a"]}
+    before = {**claim, "label": "NOT_ENOUGH_EVIDENCE", "as_of": "2021-08-28"}
+    after = {**claim, "label": "SUPPORTED", "as_of": "2021-08-29"}
+    claims = write(tmp_path / "c.jsonl", [before, after])
+    done = fake("eval", "--claims", claims, "--statements", statements, "--encoder", "fake", "--json", "-")
+    assert done.json["figures"]["accuracy"]["value"] == 1.0
+    bad = write(tmp_path / "bad.jsonl", [{**before, "as_of": "yesterday"}])
+    done = fake("eval", "--claims", bad, "--statements", statements, "--encoder", "fake")
+    assert done.status == 2
+    assert f'{bad}:1: "as_of"' in done.err
 
 
 def test_a_document_can_be_the_record(fake: Run) -> None:

@@ -40,9 +40,7 @@ class Datasets:
 
     def claims(self, path: str, limit: int | None) -> list[LabelledClaim]:
         """Claims with their verdicts."""
-        from onrecord_server.evaluation.data import read_claim
-
-        return self._items(path, read_claim, limit)
+        return self._items(path, _labelled, limit)
 
     def documents(self, path: str, limit: int | None) -> list[AnnotatedDocument]:
         """Texts with their attributions."""
@@ -106,6 +104,22 @@ def _outcomes(path: str, read: Callable[[dict[str, object]], Item]) -> Iterator[
             first = error.violations[0] if error.violations else None
             field = first.field.removeprefix("statement.") if first else ""
             yield line.number, BadLine(f'"{field}" {first.message}' if first else error.message)
+
+
+def _labelled(data: dict[str, object]) -> LabelledClaim:
+    """A claim, its time read as `batch` reads it."""
+    from onrecord._json import parse_as_of
+    from onrecord_server.evaluation.data import BadField, read_claim
+
+    moment = data.get("as_of")
+    if not isinstance(moment, str):
+        return read_claim(data)
+    try:
+        return read_claim({**data, "as_of": parse_as_of(moment) if moment else None})
+    except BadField:
+        raise
+    except ValueError as error:
+        raise BadField("as_of", str(error)) from None
 
 
 def _recorded(data: dict[str, object], number: int) -> Recorded:

@@ -28,6 +28,9 @@ _NAMES = {
 }
 
 
+_SWITCHED = (("without", "without"), ("with", "including"))
+
+
 def report(shown: Mapping[str, Any]) -> None:
     """The report of any mode."""
     out = Out()
@@ -90,7 +93,7 @@ def _pairs(out: Out, shown: Mapping[str, Any]) -> None:
 
 
 def _claims(out: Out, shown: Mapping[str, Any]) -> None:
-    off = f", without {', '.join(shown['without'])}" if shown["without"] else ""
+    off = "".join(f", {word} {', '.join(shown[key])}" for word, key in _SWITCHED if shown[key])
     out.print(f"{shown['claim_count']:,} claims against {shown['statement_count']:,} statements{off}")
     out.print()
     table = _table("figure", "%", "95 %")

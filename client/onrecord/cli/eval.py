@@ -34,6 +34,13 @@ from onrecord.cli._report import emit
 @click.option(
     "--without", multiple=True, metavar="NAME", help="With --claims: switch a part of the rule off. Repeatable."
 )
+@click.option(
+    "--with",
+    "including",
+    multiple=True,
+    metavar="NAME",
+    help="With --claims: switch a part on that is off by default. Repeatable.",
+)
 @click.option("--ablation", is_flag=True, help="With --claims: also measure without each part of the rule in turn.")
 @click.option(
     "--sweep",
@@ -54,6 +61,7 @@ def command(
     documents: str | None,
     limit: int | None,
     without: tuple[str, ...],
+    including: tuple[str, ...],
     ablation: bool,
     sweep: float | None,
     model: str,
@@ -84,8 +92,8 @@ def command(
         raise click.UsageError("give pairs, or --claims with --statements, or --documents: one of them")
     if (claims is None) != (not statements):
         raise click.UsageError("--claims and --statements belong together")
-    if claims is None and (without or ablation or sweep is not None):
-        raise click.UsageError("--without, --ablation and --sweep are for --claims")
+    if claims is None and (without or including or ablation or sweep is not None):
+        raise click.UsageError("--without, --with, --ablation and --sweep are for --claims")
     refuse_stdin_twice([p for p in (*listed, claims, *statements, documents) if p is not None])
     refuse_unwritable(None if json_file == "-" else json_file, html_file)
     folder = cache_folder(cache, no_cache)
@@ -96,7 +104,7 @@ def command(
             report = _documents(data, documents, limit)
         elif claims is not None:
             report = _claims(
-                data, claims, statements, limit, without, ablation, sweep, folder,
+                data, claims, statements, limit, without, including, ablation, sweep, folder,
                 (model, model_revision, precision, threads, calibration), encoder,
             )  # fmt: skip
         else:
@@ -139,6 +147,7 @@ def _claims(
     statements: Sequence[str],
     limit: int | None,
     without: Sequence[str],
+    including: Sequence[str],
     ablation: bool,
     sweep: float | None,
     cache: Path | None,
@@ -150,9 +159,9 @@ def _claims(
     from onrecord_server.nli import load_encoder
 
     try:
-        Switches().without(without)
+        Switches().including(including).without(without)
     except ValueError as error:
-        raise click.UsageError(f"--without {error}") from None
+        raise click.UsageError(str(error)) from None
     probe(path)
     record, claims = data.record(statements), data.claims(path, limit)
     scorer = load_model(*model)
@@ -166,6 +175,7 @@ def _claims(
         cache=cache,
         progress=progress,
         without=without,
+        including=including,
         ablation=ablation,
         sweep=None if sweep is None else sweep / 100,
     )

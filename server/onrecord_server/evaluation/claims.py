@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from onrecord_server.checking.checker import Checker, Gathered
+from onrecord_server.checking.checker import Checker
+from onrecord_server.checking.gathered import Gathered, Row
 from onrecord_server.domain.errors import OnrecordError
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import DEFAULT_COLLECTION, CheckOptions, Reason, StatementDraft, Verdict
-from onrecord_server.domain.verdict import Decision, Thresholds
+from onrecord_server.domain.verdict import Thresholds
 from onrecord_server.evaluation.cache import RecordFile, key_of
 from onrecord_server.evaluation.data import LabelledClaim
 from onrecord_server.evaluation.kept import KeepingStore, KeepingWorker
@@ -104,23 +105,23 @@ class Bench:
 
     def outcome(self, gathered: Gathered, limits: Thresholds) -> Outcome:
         """The verdict under these thresholds."""
-        decision = gathered.decide(limits)
-        ids = tuple(self._ids.get(s.hit.statement.name, "") for s in gathered.scored)
-        return Outcome(
-            decision.verdict, decision.confidence, decision.reason, ids, self._shown(gathered, decision, ids)
-        )
+        found = gathered.outcome(limits)
+        candidates = [s.hit.statement.name for one in (gathered, *gathered.parts) for s in one.scored]
+        ids = tuple(self._ids.get(name, "") for name in dict.fromkeys(candidates))
+        decision = found.decision
+        return Outcome(decision.verdict, decision.confidence, decision.reason, ids, self._shown(found.rows))
 
-    def _shown(self, gathered: Gathered, decision: Decision, ids: Sequence[str], most: int = 3) -> tuple[Shown, ...]:
+    def _shown(self, found: Sequence[Row], most: int = 3) -> tuple[Shown, ...]:
         rows = [
             Shown(
-                identifier,
-                scored.hit.statement.speaker.name,
-                scored.premise.text,
-                judgement.relation.name,
-                scored.score.scores.as_tuple(),
-                scored.hit.similarity,
+                self._ids.get(row.scored.hit.statement.name, ""),
+                row.scored.hit.statement.speaker.name,
+                row.scored.premise.text,
+                row.judgement.relation.name,
+                row.scored.score.scores.as_tuple(),
+                row.scored.hit.similarity,
             )
-            for scored, judgement, identifier in zip(gathered.scored, decision.judgements, ids, strict=False)
+            for row in found
         ]
         rows.sort(key=lambda row: (row.relation == "NEUTRAL", -max(row.probabilities[0], row.probabilities[2])))
         return tuple(rows[:most])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from onrecord_server.domain.types import Claim, Verdict
 from onrecord_server.domain.validation import claim_violations
@@ -91,11 +92,14 @@ def read_pair(data: Mapping[str, object]) -> LabelledPair:
 
 
 def read_claim(data: Mapping[str, object]) -> LabelledClaim:
-    """{"claim", "label" or "expected"} and, if known, "speaker" and "gold" (ids); BadField."""
+    """{"claim", "label" or "expected"} and, if known, "speaker", "as_of" (a datetime) and "gold" (ids); BadField."""
     speaker = data.get("speaker")
     if speaker is not None and not isinstance(speaker, str):
         raise BadField("speaker", "is not a string")
-    claim = Claim(_text(data, "claim"), speaker or "")
+    as_of = data.get("as_of")
+    if as_of is not None and not isinstance(as_of, datetime):
+        raise BadField("as_of", "is not a time")
+    claim = Claim(_text(data, "claim"), speaker or "", as_of)
     if bad := claim_violations(claim, prefix=""):
         raise BadField("claim" if bad[0].field == "text" else bad[0].field, bad[0].message)
     key = "label" if "label" in data else "expected"

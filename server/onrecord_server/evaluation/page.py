@@ -183,7 +183,8 @@ def _claims(report: Report) -> tuple[str, str]:
         ]
         parts.append(_section("Best thresholds", _table(head, rows)))
     parts.append(_section("Surest mistakes", _listed(report["mistakes"], _claim_mistake)))
-    off = f" without {', '.join(report['without'])}" if report["without"] else ""
+    switched = (("without", report["without"]), ("with", report["including"]))
+    off = "".join(f", {word} {', '.join(names)}" for word, names in switched if names)
     return f"{report['claim_count']:,} claims against {report['statement_count']:,} statements{off}", "".join(parts)
 
 

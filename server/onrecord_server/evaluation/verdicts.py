@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from onrecord_server.checking.checker import Gathered, default_options
+from onrecord_server.checking.checker import default_options
+from onrecord_server.checking.gathered import Gathered
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Verdict
 from onrecord_server.domain.verdict import Thresholds
@@ -57,20 +58,21 @@ def evaluate_claims(
     cache: Path | None,
     progress: Progress,
     without: Sequence[str] = (),
+    including: Sequence[str] = (),
     ablation: bool = False,
     sweep: float | None = None,
 ) -> dict[str, Any]:
     """Check every claim against the record, and compare. Runs an event loop of its own.
 
-    cache: folder of kept scores and vectors; None keeps none. without: parts of the rule that are off
-    (domain/switches.py). ablation: also say what each part that is on gains, by checking again without it; scores and
+    cache: folder of kept scores and vectors; None keeps none. without, including: parts of the rule that are
+    off, and that are on though off by default (domain/switches.py). ablation: also say what each part that is on gains, by checking again without it; scores and
     searches are remembered, so the model is asked only for what that part had spared it. sweep: also find the
     thresholds with the best macro-F1 whose rate of false contradictions is at most this, 0 to 1; for development data
     only.
 
     Raises ValueError for a part that is none, ModelError, StoreError, InvalidInput for a statement.
     """
-    switches = Switches().without(without)
+    switches = Switches().including(including).without(without)
     vectors = embed_record(encoder, record, cache, progress)
     pairs = pair_file(cache, scorer.info)
     limits = Thresholds.resolve(default_options(scorer.weighing, switches))
@@ -89,7 +91,12 @@ def evaluate_claims(
             return report, gathered
 
     report, gathered = asyncio.run(check())
-    report |= {"statement_count": len(record), "without": sorted(without), "thresholds": asdict(limits)}
+    report |= {
+        "statement_count": len(record),
+        "without": sorted(without),
+        "including": sorted(including),
+        "thresholds": asdict(limits),
+    }
     if sweep is not None:
         report["sweep"] = _sweep(gathered, claims, sweep, progress)
     return report
