@@ -18,7 +18,7 @@ Advance = Callable[[int], None]
 
 _CHUNK = 1_024  # pairs tokenised and sorted by length together: few enough that the time left can be told
 _BATCH_TOKENS = 4_096
-_TEXTS = 512
+_TEXTS = 128
 _READ, _CUT, _UNREADABLE = 0.0, 1.0, 2.0  # the fourth number of a pair's record
 
 

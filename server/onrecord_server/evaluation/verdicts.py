@@ -64,11 +64,11 @@ def evaluate_claims(
 ) -> dict[str, Any]:
     """Check every claim against the record, and compare. Runs an event loop of its own.
 
-    cache: folder of kept scores and vectors; None keeps none. without, including: parts of the rule that are
-    off, and that are on though off by default (domain/switches.py). ablation: also say what each part that is on gains, by checking again without it; scores and
-    searches are remembered, so the model is asked only for what that part had spared it. sweep: also find the
-    thresholds with the best macro-F1 whose rate of false contradictions is at most this, 0 to 1; for development data
-    only.
+    cache: folder of kept scores and vectors; None keeps none. without, including: parts of the rule that are off, and
+    that are on though off by default (domain/switches.py). ablation: also say what each part that is on gains, by
+    checking again without it; scores and searches are remembered, so the model is asked only for what that part had
+    spared it. sweep: also find the thresholds with the best macro-F1 whose rate of false contradictions is at most
+    this, 0 to 1; for development data only.
 
     Raises ValueError for a part that is none, ModelError, StoreError, InvalidInput for a statement.
     """
