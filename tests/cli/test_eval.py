@@ -321,6 +321,7 @@ def test_calibrate_writes_what_check_and_eval_use(fake: Run, run: Run, tmp_path:
     assert report["methods"]["vector"]["nll"] < report["methods"]["none"]["nll"]
     assert report["sets"][0]["after"]["ece"] < report["sets"][0]["before"]["ece"]
     assert json.loads(out.read_text())["method"] == "vector"
+    assert fake("calibrate", pairs, "-o", "-", "--method", "vector").json == json.loads(out.read_text())
 
     evaluated = fake("eval", pairs, "--calibration", str(out), "--json", "-").json
     assert evaluated["calibration"]["method"] == "vector"

@@ -18,7 +18,14 @@ METHODS = ("auto", "none", "temperature", "vector", "isotonic")
 
 @click.command("calibrate")
 @click.argument("pairs", nargs=-1, required=True, metavar="PAIRS.jsonl...")
-@click.option("-o", "--output", default="calibration.json", show_default=True, metavar="FILE", help="File to write.")
+@click.option(
+    "-o",
+    "--output",
+    default="calibration.json",
+    show_default=True,
+    metavar="FILE",
+    help="File to write; - is stdout, without the table.",
+)
 @click.option(
     "--method",
     type=click.Choice(METHODS),
@@ -89,6 +96,9 @@ def command(
         content = json.dumps(file_content(calibration, report, scorer), indent=1)
     for name in report["left_out"]:
         complain(f"{name}: not all three labels occur in it, left out")
+    if output == "-":
+        click.echo(content)
+        return
     write_lines(output, [content])
     if as_json:
         emit(report | {"file": output})
