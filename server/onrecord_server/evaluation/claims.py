@@ -42,13 +42,17 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One candidate of a verdict, for a reader: whose words, what they do to the claim, and the model's word."""
+    """One candidate of a verdict, for a reader: whose words, what they do to the claim, and the model's word.
+
+    weighed: the probabilities that decide, where the model comes with a weighing.
+    """
 
     id: str
     speaker: str
     text: str
     relation: str
     probabilities: tuple[float, float, float]
+    weighed: tuple[float, float, float] | None
     similarity: float
 
 
@@ -119,6 +123,7 @@ class Bench:
                 row.scored.premise.text,
                 row.judgement.relation.name,
                 row.scored.score.scores.as_tuple(),
+                weighed.as_tuple() if (weighed := row.scored.candidate.weighed) else None,
                 row.scored.hit.similarity,
             )
             for row in found
@@ -177,10 +182,10 @@ async def open_bench(
 
 
 GRID: dict[str, tuple[float, ...]] = {
-    "support": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-    "contradiction": (0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 0.95),
-    "margin": (0.1, 0.3),
-    "topic": (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7),
+    "support": (0.4, 0.5, 0.6, 0.7, 0.8),
+    "contradiction": (0.4, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9),
+    "margin": (0.0, 0.1),
+    "topic": (0.3, 0.4, 0.5, 0.55, 0.6),
 }
 """Thresholds that a sweep tries, all with all."""
 

@@ -207,7 +207,10 @@ def _claim_mistake(one: Report) -> str:
 def _model_word(evidence: Report) -> str:
     if not evidence["entailment"] and not evidence["contradiction"]:
         return "off the topic and not read by the model"
-    return f"entailment {evidence['entailment']:.2f}, contradiction {evidence['contradiction']:.2f}"
+    word = f"entailment {evidence['entailment']:.2f}, contradiction {evidence['contradiction']:.2f}"
+    if weighed := evidence["weighed"]:
+        word += f" (weighed {weighed['entailment']:.2f}, {weighed['contradiction']:.2f})"
+    return word
 
 
 def _documents(report: Report) -> tuple[str, str]:

@@ -171,6 +171,7 @@ def _mistakes(claims: Sequence[LabelledClaim], outcomes: Sequence[Outcome]) -> l
                     "relation": shown.relation,
                     "entailment": shown.probabilities[0],
                     "contradiction": shown.probabilities[2],
+                    "weighed": shown.weighed and {"entailment": shown.weighed[0], "contradiction": shown.weighed[2]},
                     "similarity": shown.similarity,
                     "gold": shown.id in one.gold,
                 }
