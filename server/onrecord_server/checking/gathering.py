@@ -26,7 +26,7 @@ from onrecord_server.checking.candidates import (
     select,
 )
 from onrecord_server.checking.gathered import Gathered, Joined, is_open
-from onrecord_server.checking.joining import joins
+from onrecord_server.checking.joining import join
 from onrecord_server.checking.premises import WINDOW_CODE_POINTS, Premise, premises_for
 from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
 from onrecord_server.domain.errors import ClaimTooLongForModel
@@ -207,22 +207,20 @@ class Gatherer:
         return replace(gathered, scored=tuple(scored), timings=_waited(gathered.timings, answer))
 
     async def _join(self, gathered: Gathered, request: Request) -> Gathered:
-        """Read the nearest two statements as one premise; three, if two leave it open."""
-        for places, premise in joins(gathered.scored, request.limits):
-            nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
-            try:
-                answer = await self._worker.score(
-                    [(premise.text, gathered.attribution.content)], deadline=request.deadline
-                )
-            except ClaimTooLongForModel:
-                break
-            score = answer.scores[0]
-            made = make_candidate(nearest, premise, score.scores, gathered.attribution, self._switches)
-            joined = (*gathered.joined, Joined(places, score, made))
-            gathered = replace(gathered, joined=joined, timings=_waited(gathered.timings, answer))
-            if not is_open(gathered.decide(request.limits)):
-                break
-        return gathered
+        """Read the nearest two statements as one premise."""
+        found = join(gathered.scored, request.limits)
+        if found is None:
+            return gathered
+        places, premise = found
+        pair = (premise.text, gathered.attribution.content)
+        try:
+            answer = await self._worker.score([pair], deadline=request.deadline)
+        except ClaimTooLongForModel:
+            return gathered
+        nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
+        score = answer.scores[0]
+        made = make_candidate(nearest, premise, score.scores, gathered.attribution, self._switches)
+        return replace(gathered, joined=Joined(places, score, made), timings=_waited(gathered.timings, answer))
 
 
 def _waited(timings: Timings, answer: ScoredPairs) -> Timings:

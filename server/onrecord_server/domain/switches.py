@@ -16,7 +16,7 @@ class Switches:
     weighing: the model's word is weighed by nearness (domain/weighing.py), where the model comes with a weighing.
     date_guard, wording_gate: see domain/guards.py, domain/overlap.py. compounds: claims that say several things are
     checked in parts. validity: statements speak only at their time. relays: who reported it counts as its speaker.
-    joined_premises: when no statement decides alone, the nearest two or three are read as one, and may support.
+    joined_premises: when no statement decides alone, the nearest two are read as one, and may support.
     both_directions: a contradiction must hold with statement and claim exchanged, too.
     """
 

@@ -19,6 +19,7 @@ from onrecord_server.ingest.lexicon import (
 from onrecord_server.ingest.phrases import is_adverb, is_capital, is_time
 from onrecord_server.ingest.text import Token
 
+PLURAL_SUBJECTS = frozenset({"they", "we", "these", "those"})
 PRONOUN_SUBJECTS = frozenset({"it", "he", "she", "they"})
 
 _MODALS = word_set("will would can could may might shall should must cannot")
@@ -171,8 +172,10 @@ def opens_clause(t: list[Token], k: int, end: int, left: LeftSide, *, loose: boo
     if verb is None or verb == k or verb - k > 8 or verb + 1 >= end:
         return False
     subject = t[k:verb]
-    if any(x.kind != "w" or x.low in SUBORDINATORS for x in subject):
+    if any(x.kind != "w" or x.low in SUBORDINATORS | POSSESSIVES for x in subject):
         return False
+    if not any(is_capital(x) for x in subject) and any(x.low in ("his", "her") for x in t[verb:end]):
+        return False  # "the award went to his countryman"
     if any(x.low in ("and", "but") for x in subject) and t[verb].low not in PLURAL_VERBS:
         return False
     low = t[verb].low
