@@ -219,7 +219,9 @@ class Gatherer:
             return gathered
         nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
         score = answer.scores[0]
-        made = make_candidate(nearest, premise, score.scores, gathered.attribution, self._switches)
+        made = make_candidate(
+            nearest, premise, score.scores, gathered.attribution, self._switches, weighing=self._weighing
+        )
         return replace(gathered, joined=Joined(places, score, made), timings=_waited(gathered.timings, answer))
 
 
