@@ -39,10 +39,8 @@ async def put(engine: Engine, *drafts: tuple[str, str] | StatementDraft) -> None
     await engine.record.import_statements(PARENT, made)
 
 
-async def check(
-    engine: Engine, claim: str | Claim, *without: str, including: Sequence[str] = (), **options: float
-) -> CheckResult:
-    checker = Checker(engine.store, engine.worker, switches=Switches().without(without).including(including))
+async def check(engine: Engine, claim: str | Claim, *without: str, **options: float) -> CheckResult:
+    checker = Checker(engine.store, engine.worker, switches=Switches().without(without))
     asked = claim if isinstance(claim, Claim) else Claim(claim)
     return await checker.check(PARENT, asked, CheckOptions(**{"topic_threshold": 0.2, **options}))
 
@@ -124,7 +122,7 @@ async def test_without_compounds_the_claim_stays_whole(engine: Engine) -> None:
     await put(engine, BRIDGE, TUNNEL)
     result = await check(engine, CLAIM, "compounds", "joined_premises")
     assert (result.verdict, result.parts) == (Verdict.NOT_ENOUGH_EVIDENCE, ())
-    assert result.provenance.switched_off == ("compounds", "joined_premises", "both_directions")
+    assert result.provenance.switched_off == ("compounds", "joined_premises")
 
 
 async def test_an_error_of_a_part_is_the_claims(engine: Engine) -> None:
@@ -214,7 +212,7 @@ async def test_who_reported_it_is_found_as_its_speaker(engine: Engine, draft: St
     assert other.reason is Reason.OTHER_SPEAKER
 
 
-# several statements, both directions
+# several statements
 
 
 async def test_statements_that_decide_only_together_are_cited_together(engine: Engine) -> None:
@@ -232,13 +230,3 @@ async def test_a_claim_that_is_plainly_decided_asks_the_model_once(engine: Engin
     assert (await check(engine, "The bridge is safe.")).verdict is Verdict.SUPPORTED
     assert {hypothesis for _, hypothesis in asked.pairs} == {"The bridge is safe."}
     assert len(asked.pairs) == 2
-
-
-async def test_a_contradiction_is_asked_the_other_way_round(engine: Engine) -> None:
-    await put(engine, ("Bo Roe", "The bridge is not safe."))
-    asked = Asked(engine)
-    await check(engine, "The bridge is safe.")
-    assert len(asked.pairs) == 1
-    result = await check(engine, "The bridge is safe.", including=["both_directions"])
-    assert result.verdict is Verdict.CONTRADICTED
-    assert asked.pairs[2:] == [("The bridge is safe.", "The bridge is not safe.")]

@@ -316,7 +316,6 @@ class Evidence(_message.Message):
           statement_denied, claim_denies, statement_not_asserted: somebody denied or asked it
           off_topic, low_overlap: too far from the claim to be believed
           weighed_down: the model alone would have decided; weighed by nearness it does not
-          one_sided: a contradiction that does not hold the other way round
           joined: supports only together with the other statements that have this note
           relayed: the claimed speaker did not say it, but reported that somebody did; never contradicts
           not_yet_stated, not_yet_valid, no_longer_valid: does not speak at the time of the check
@@ -471,9 +470,7 @@ class Provenance(_message.Message):
 
     @_builtins.property
     def switched_off(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parts of the verdict rule that the server runs without, by name: those that are off by default and those of
-        `onrecord serve --without`.
-        """
+        """Parts of the verdict rule that the server runs without (`onrecord serve --without`), by name."""
 
     def __init__(
         self,

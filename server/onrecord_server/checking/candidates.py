@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from onrecord_server.checking.premises import Premise
 from onrecord_server.domain.guards import guards_for
 from onrecord_server.domain.overlap import content_overlap
-from onrecord_server.domain.speakers import read_name, same_name, same_speaker
+from onrecord_server.domain.relays import relays
+from onrecord_server.domain.speakers import read_name, same_speaker
 from onrecord_server.domain.standing import Standing
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import (
@@ -18,8 +19,6 @@ from onrecord_server.domain.types import (
     NliScores,
     PairScore,
     Relation,
-    Stance,
-    StatementDraft,
 )
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
 from onrecord_server.domain.weighing import Weighing, nearness
@@ -57,19 +56,6 @@ def merge(hits: Sequence[Hit], more: Sequence[Hit]) -> list[Hit]:
     return [*hits, *(hit for hit in more if hit.statement.name not in known)]
 
 
-def relays(attribution: ClaimAttribution, statement: StatementDraft, switches: Switches) -> bool:
-    """Did the speaker whom the claim names report the statement as somebody else's ("Xinhua reported that C")?
-
-    Reporting is what `relayed_by` says, or having published it. A denial is nobody's report.
-    """
-    if not switches.relays or not attribution.speaker or attribution.stance is not Stance.ASSERTED:
-        return False
-    if same_speaker(attribution.speaker, statement.speaker):
-        return False
-    reporters = (statement.relayed_by, statement.source.publisher)
-    return any(name and same_name(attribution.speaker, name) for name in reporters)
-
-
 def select(
     hits: Sequence[Hit],
     attribution: ClaimAttribution,
@@ -86,7 +72,9 @@ def select(
     others: list[Hit] = []
     for hit in hits:
         statement = hit.statement
-        his = same_speaker(attribution.speaker, statement.speaker) or relays(attribution, statement, switches)
+        his = same_speaker(attribution.speaker, statement.speaker) or (
+            switches.relays and relays(attribution, statement)
+        )
         (own if his else others).append(hit)
     return [*own[:limit], *others[: limit // 2]]
 
@@ -121,7 +109,7 @@ def make_candidate(
     statement, weighed = hit.statement, None
     if weighing is not None and switches.weighing:
         weighed = weighing.weigh(scores, nearness(attribution.content, premise.text, hit.similarity))
-    relayed = relays(attribution, statement, switches)
+    relayed = switches.relays and relays(attribution, statement)
     return Candidate(
         scores=scores,
         similarity=hit.similarity,

@@ -56,7 +56,7 @@ class Gathered:
     timings: Timings
     as_of: datetime
     too_long: bool = False
-    joined: tuple[Joined, ...] = ()
+    joined: Joined | None = None
     parts: tuple[Gathered, ...] = ()
     span: Span | None = None
 
@@ -75,18 +75,14 @@ class Gathered:
             whole = combine([one.decision for one in outcomes])
             return Outcome(whole, tuple(rows), tuple(zip(self.parts, outcomes, strict=True)))
         rows = [Row(s, j) for s, j in zip(self.scored, decision.judgements, strict=True)]
-        if is_open(decision):
-            for joined in self.joined:
-                if found := self._from_joined(joined, rows, decision, limits):
-                    return found
+        if self.joined and is_open(decision) and (found := self._from_joined(self.joined, rows, limits)):
+            return found
         return Outcome(decision, tuple(rows))
 
     def _from_single_statements(self, limits: Thresholds) -> Decision:
         return self._decide([s.candidate for s in self.scored], limits)
 
-    def _from_joined(
-        self, joined: Joined, rows: Sequence[Row], decision: Decision, limits: Thresholds
-    ) -> Outcome | None:
+    def _from_joined(self, joined: Joined, rows: Sequence[Row], limits: Thresholds) -> Outcome | None:
         """Support by statements read together; each of them is evidence with what the model says of all."""
         together = self._decide([joined.candidate], limits)
         if together.verdict is not Verdict.SUPPORTED:

@@ -1,8 +1,7 @@
 """Gathers what the rule needs to know of a claim: candidate statements, and the model's word on each.
 
-What costs the model's time is asked in steps, each only where the verdict is still open or rests on it: the whole claim
-first; its parts when no statement supports the whole; the other direction of a contradiction; several statements as one
-premise when none decides alone.
+What costs the model's time is asked in steps, each only where the verdict is still open: the whole claim
+first; its parts when no statement supports the whole; two statements as one premise when none decides alone.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from onrecord_server.checking.candidates import (
     select,
 )
 from onrecord_server.checking.gathered import Gathered, Joined, is_open
-from onrecord_server.checking.joining import joins
-from onrecord_server.checking.premises import WINDOW_CODE_POINTS, Premise, premises_for
+from onrecord_server.checking.joining import join
+from onrecord_server.checking.premises import Premise, premises_for
 from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
 from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.speakers import name_words
 from onrecord_server.domain.standing import Standing, standing
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Statement, Timings, Verdict
-from onrecord_server.domain.verdict import Thresholds, contradicts_one_way
+from onrecord_server.domain.verdict import Thresholds
 from onrecord_server.domain.weighing import Weighing
 from onrecord_server.ingest import ClaimPiece, split_claim
 from onrecord_server.store.base import FloatArray, Hit, StatementStore
@@ -104,10 +103,7 @@ class Gatherer:
         return Gathered(attribution, tuple(scored), revision, timings, moment)
 
     async def _settle(self, gathered: Gathered, request: Request) -> Gathered:
-        """Ask further where the verdict rests on a contradiction, or is open."""
-        verdict = gathered.decide(request.limits).verdict
-        if self._switches.both_directions and verdict in (Verdict.CONTRADICTED, Verdict.CONFLICTING):
-            gathered = await self._reverse(gathered, request)
+        """Ask further where the verdict is open."""
         if self._switches.joined_premises and is_open(gathered.decide(request.limits)):
             gathered = await self._join(gathered, request)
         return gathered
@@ -184,45 +180,23 @@ class Gatherer:
         candidate = make_candidate(hit, premise, score.scores, attribution, self._switches, speaks, weighing)
         return Scored(hit, premise, score, candidate)
 
-    async def _reverse(self, gathered: Gathered, request: Request) -> Gathered:
-        """Ask for each contradiction that the verdict may rest on whether the claim contradicts the statement, too."""
-        limits, content = request.limits, gathered.attribution.content
-        asked = [
-            k
-            for k, one in enumerate(gathered.scored)
-            if one.candidate.by_claimed
-            and contradicts_one_way(one.candidate, limits)
-            and len(one.premise.text) <= WINDOW_CODE_POINTS
-        ]
-        if not asked:
-            return gathered
-        pairs = [(content, gathered.scored[k].premise.text) for k in asked]
-        try:
-            answer = await self._worker.score(pairs, deadline=request.deadline)
-        except ClaimTooLongForModel:
-            return gathered  # a statement too long to be a hypothesis: its contradiction stands as it is
-        scored = list(gathered.scored)
-        for k, score in zip(asked, answer.scores, strict=True):
-            scored[k] = replace(scored[k], candidate=replace(scored[k].candidate, reverse=score.scores))
-        return replace(gathered, scored=tuple(scored), timings=_waited(gathered.timings, answer))
-
     async def _join(self, gathered: Gathered, request: Request) -> Gathered:
-        """Read the nearest two statements as one premise; three, if two leave it open."""
-        for places, premise in joins(gathered.scored, request.limits):
-            nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
-            try:
-                answer = await self._worker.score(
-                    [(premise.text, gathered.attribution.content)], deadline=request.deadline
-                )
-            except ClaimTooLongForModel:
-                break
-            score = answer.scores[0]
-            made = make_candidate(nearest, premise, score.scores, gathered.attribution, self._switches)
-            joined = (*gathered.joined, Joined(places, score, made))
-            gathered = replace(gathered, joined=joined, timings=_waited(gathered.timings, answer))
-            if not is_open(gathered.decide(request.limits)):
-                break
-        return gathered
+        """Read the nearest two statements as one premise."""
+        found = join(gathered.scored, request.limits)
+        if found is None:
+            return gathered
+        places, premise = found
+        pair = (premise.text, gathered.attribution.content)
+        try:
+            answer = await self._worker.score([pair], deadline=request.deadline)
+        except ClaimTooLongForModel:
+            return gathered
+        nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
+        score = answer.scores[0]
+        made = make_candidate(
+            nearest, premise, score.scores, gathered.attribution, self._switches, weighing=self._weighing
+        )
+        return replace(gathered, joined=Joined(places, score, made), timings=_waited(gathered.timings, answer))
 
 
 def _waited(timings: Timings, answer: ScoredPairs) -> Timings:

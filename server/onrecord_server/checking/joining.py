@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from onrecord_server.checking.candidates import Scored
 from onrecord_server.checking.premises import WINDOW_CODE_POINTS, Premise
@@ -10,7 +10,8 @@ from onrecord_server.domain.standing import Standing
 from onrecord_server.domain.types import Span, Stance
 from onrecord_server.domain.verdict import Thresholds
 
-MOST_JOINED = 3
+JOINED = 2
+"""More decide nothing that two leave open, but for wrong support (docs/benchmarks.md)."""
 
 
 def joinable(scored: Sequence[Scored], limits: Thresholds) -> list[int]:
@@ -30,17 +31,16 @@ def joinable(scored: Sequence[Scored], limits: Thresholds) -> list[int]:
     return sorted(found, key=lambda k: (-scored[k].candidate.similarity, scored[k].hit.statement.name))
 
 
-def joins(scored: Sequence[Scored], limits: Thresholds) -> Iterator[tuple[tuple[int, ...], Premise]]:
-    """The nearest two, then three, as (places, premise), each in the order of the record; what is too long is left out.
+def join(scored: Sequence[Scored], limits: Thresholds) -> tuple[tuple[int, ...], Premise] | None:
+    """The nearest two as (places, premise) in the order of the record; None when there are none, or they are too long.
 
     The premise's span is that of no single statement and means nothing.
     """
-    order = joinable(scored, limits)
-    for count in range(2, min(MOST_JOINED, len(order)) + 1):
-        places = sorted(order[:count], key=lambda k: _place_on_record(scored[k]))
-        text = " ".join(scored[k].premise.text for k in places)
-        if len(text) <= WINDOW_CODE_POINTS:
-            yield tuple(places), Premise(text, Span(0, 0))
+    places = sorted(joinable(scored, limits)[:JOINED], key=lambda k: _place_on_record(scored[k]))
+    text = " ".join(scored[k].premise.text for k in places)
+    if len(places) < JOINED or len(text) > WINDOW_CODE_POINTS:
+        return None
+    return tuple(places), Premise(text, Span(0, 0))
 
 
 def _place_on_record(one: Scored) -> tuple[str, float, int, str]:

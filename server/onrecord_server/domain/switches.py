@@ -1,4 +1,4 @@
-"""Which parts of the verdict rule are on: one switch a part, all on by default but those that no measurement favours.
+"""Which parts of the verdict rule are on: one switch a part, all on by default.
 
 A part can be switched off to see what it gains (`onrecord eval --without NAME`) or because it does not fit a record.
 """
@@ -16,8 +16,7 @@ class Switches:
     weighing: the model's word is weighed by nearness (domain/weighing.py), where the model comes with a weighing.
     date_guard, wording_gate: see domain/guards.py, domain/overlap.py. compounds: claims that say several things are
     checked in parts. validity: statements speak only at their time. relays: who reported it counts as its speaker.
-    joined_premises: when no statement decides alone, the nearest two or three are read as one, and may support.
-    both_directions: a contradiction must hold with statement and claim exchanged, too.
+    joined_premises: when no statement decides alone, the nearest two are read as one, and may support.
     """
 
     date_guard: bool = True
@@ -29,7 +28,6 @@ class Switches:
     validity: bool = True
     relays: bool = True
     joined_premises: bool = True
-    both_directions: bool = False
 
     def without(self, names: Iterable[str]) -> Switches:
         """These switches with the named ones off. Raises ValueError for a name that is none."""
@@ -38,12 +36,6 @@ class Switches:
         if unknown := [name for name in wanted if name not in known]:
             raise ValueError(f"{unknown[0]} is no part of the rule; these are: {', '.join(known)}")
         return replace(self, **dict.fromkeys(wanted, False))
-
-    def including(self, names: Iterable[str]) -> Switches:
-        """These switches with the named ones on. Raises ValueError for a name that is none."""
-        wanted = list(names)
-        self.without(wanted)
-        return replace(self, **dict.fromkeys(wanted, True))
 
     @property
     def off(self) -> tuple[str, ...]:

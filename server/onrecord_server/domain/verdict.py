@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from onrecord_server.domain.standing import Standing
 from onrecord_server.domain.types import CheckOptions, NliScores, Reason, Relation, Stance, Verdict
@@ -43,10 +43,6 @@ CONFLICT_RATIO = 0.8
 
 # A statement that holds less than this share of the claim's content words cannot contradict it (domain/overlap.py).
 CONTRADICTION_OVERLAP = 0.5
-
-# Contradiction is symmetric: a statement contradicts only when it gets at least this probability of contradiction
-# as the hypothesis, too, with the claim as the premise. Asked only where a verdict would rest on it.
-REVERSE_CONTRADICTION = 0.5
 
 # From this probability on the model alone would have decided; that the weighing did not is noted.
 _MOSTLY = 0.5
@@ -103,7 +99,7 @@ class Candidate:
     the claim says did not say it. `similarity`: cosine, -1 to 1. `overlap`: share of the claim's content words that the
     statement holds, 0 to 1. `relayed`: the speaker whom the claim names did not say it, but reported that somebody said
     it; that bears out that he reported it, and cannot refute it, for one may report both sides. `standing`: whether it
-    speaks at all at the time of the check. `reverse`: the model's word on (claim, statement), where it was asked.
+    speaks at all at the time of the check.
     `weighed`: the scores after weighing by nearness, where the model comes with one; they decide in place of `scores`,
     and the gate on `overlap`, which they know of, is open.
     """
@@ -117,7 +113,6 @@ class Candidate:
     overlap: float = 1.0
     relayed: bool = False
     standing: Standing = Standing.SPEAKS
-    reverse: NliScores | None = None
     weighed: NliScores | None = None
 
     @property
@@ -193,8 +188,6 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
     if scores.contradiction >= limits.contradiction and margin >= limits.margin:
         if candidate.weighed is None and candidate.overlap < CONTRADICTION_OVERLAP:
             return Relation.NEUTRAL, scores.neutral, ("low_overlap",)
-        if candidate.reverse is not None and candidate.reverse.contradiction < REVERSE_CONTRADICTION:
-            return Relation.NEUTRAL, scores.neutral, ("one_sided",)
         relation, notes = _guarded(Relation.CONTRADICTS, candidate.guards)
         return relation, scores.contradiction, notes
     if scores.entailment >= limits.support:
@@ -203,14 +196,6 @@ def _content_relation(candidate: Candidate, limits: Thresholds) -> tuple[Relatio
     model_alone = max(candidate.scores.entailment, candidate.scores.contradiction)
     far = candidate.weighed is not None and model_alone >= _MOSTLY
     return Relation.NEUTRAL, scores.neutral, ("weighed_down",) if far else ()
-
-
-def contradicts_one_way(candidate: Candidate, limits: Thresholds) -> bool:
-    """Does the model, and no guard, call it a contradiction that was not yet asked the other way round?"""
-    if candidate.reverse is not None or candidate.standing is not Standing.SPEAKS:
-        return False
-    unguarded = replace(candidate, guards=())
-    return _content_relation(unguarded, limits)[0] is Relation.CONTRADICTS
 
 
 def _guarded(relation: Relation, guards: Iterable[Guard]) -> tuple[Relation, tuple[str, ...]]:

@@ -18,6 +18,8 @@ from onrecord_server.ingest.claims import parse_claim
 from onrecord_server.ingest.lexicon import POSSESSIVES, VERB_FORMS
 from onrecord_server.ingest.phrases import is_adverb
 from onrecord_server.ingest.predicates import (
+    PLURAL_SUBJECTS,
+    PLURAL_VERBS,
     PRONOUN_SUBJECTS,
     LeftSide,
     left_side,
@@ -234,8 +236,9 @@ def _owner(
             subject = speaker  # "Roe said that Norway rejects the tax and that she opposes delays"
         if (
             left.relative
+            or (t[k].low == "it" and subject.lower() in PLURAL_SUBJECTS)
             or (person and ((left.names_others and subject != speaker) or t[left.subject[0]].low in POSSESSIVES))
-            or many != (" and " in subject)
+            or many != (" and " in subject or (subject.endswith("s") and t[k + 1].low in PLURAL_VERBS))
             or not opens_predicate(t, k + 1, end, left, strict=True)
             or not self_contained(t, k + 1, end, clause=False)
         ):

@@ -19,18 +19,19 @@ from onrecord_server.ingest.lexicon import (
 from onrecord_server.ingest.phrases import is_adverb, is_capital, is_time
 from onrecord_server.ingest.text import Token
 
+PLURAL_SUBJECTS = frozenset({"they", "we", "these", "those"})
 PRONOUN_SUBJECTS = frozenset({"it", "he", "she", "they"})
 
 _MODALS = word_set("will would can could may might shall should must cannot")
 _BE = word_set("is are was were")
 _HAVE = word_set("has have had")
 _FINITE = _MODALS | _BE | _HAVE | word_set("does did do") | (NEGATIONS - {"not", "never", "n't"})
-_PLURAL = word_set("are were have do")
+PLURAL_VERBS = word_set("are were have do")
 # past forms that are no participle, so nothing but a finite verb
 _PAST = word_set(
     """
     went took gave began became came ran wrote sang drew flew grew knew saw spoke stole threw broke chose drove fell
-    forgot rose wore ate swam shook woke rode hid
+    forgot rose wore ate swam shook woke rode hid died remained appeared arrived existed belonged occurred happened
     """
 )
 # past forms that are participles, too
@@ -94,12 +95,17 @@ def left_side(t: list[Token], start: int, end: int, *, subject_known: bool = Fal
         return None
     if not subject_known and (verb == start or verb - start > 15 or t[start].low == "there"):
         return None
+    if not subject_known and any(x.text == "," for x in t[start:verb]) and not _apposed(t, start, verb):
+        return None
     rest = t[verb + 1 : end]
     lows = [x.low for x in t[start:end]]
     # "not" belongs to its verb and says nothing on a second one; "never" may reach over both
     wide = "never" in lows or ("not" in lows and "only" in lows)
     verbs = sum(_verb_shape(x) for x in rest if x.text[:1].islower())
-    relative = any(low in _RELATIVES for low in lows) or (any(low in _LOOSE_LINKS for low in lows) and verbs > 0)
+    link = next((k for k in range(start, end) if t[k].low in _LOOSE_LINKS), end)
+    relative = any(low in _RELATIVES for low in lows) or any(
+        _verb_shape(x) for x in t[link:end] if x.text[:1].islower()
+    )
     open_pair = "between" in lows or "both" in lows
     form = VERB_FORMS.get(t[verb].low, {}).get("")
     finite_inside = any(x.low in _FINITE or x.low in _PAST for x in rest)
@@ -166,13 +172,15 @@ def opens_clause(t: list[Token], k: int, end: int, left: LeftSide, *, loose: boo
     if verb is None or verb == k or verb - k > 8 or verb + 1 >= end:
         return False
     subject = t[k:verb]
-    if any(x.kind != "w" or x.low in SUBORDINATORS for x in subject):
+    if any(x.kind != "w" or x.low in SUBORDINATORS | POSSESSIVES for x in subject):
         return False
-    if any(x.low in ("and", "but") for x in subject) and t[verb].low not in _PLURAL:
+    if not any(is_capital(x) for x in subject) and any(x.low in ("his", "her") for x in t[verb:end]):
+        return False  # "the award went to his countryman"
+    if any(x.low in ("and", "but") for x in subject) and t[verb].low not in PLURAL_VERBS:
         return False
     low = t[verb].low
     singular = not any(x.low == "and" for x in subject) and not subject[-1].low.endswith("s")
-    if low in _PLURAL and singular:
+    if low in PLURAL_VERBS and singular:
         return False  # "believes China and Russia are partners"
     if low in _FINITE or low in _PAST or low in _PRESENT:
         return True
@@ -203,6 +211,16 @@ def _first_verb(t: list[Token], start: int, end: int, *, from_start: bool) -> in
             continue
         return k
     return None
+
+
+def _apposed(t: list[Token], start: int, verb: int) -> bool:
+    """ "Name, the mayor of X, opposes": does an apposition end before the verb, and is that surely the verb?
+
+    Other commas before what looks like the verb tell that it is none ("juice, a tomato based sauce").
+    """
+    low = t[verb].low
+    closed = t[verb - 1].text == "," and sum(x.text == "," for x in t[start:verb]) == 2
+    return closed and (low in _FINITE or low in _PAST or low in _PRESENT or low in _PRESENT_OR_NOUN)
 
 
 def _verb_shape(token: Token) -> bool:
