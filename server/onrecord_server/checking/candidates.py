@@ -116,12 +116,17 @@ def make_candidate(
         stance=statement.stance,
         by_claimed=not attribution.speaker or relayed or same_speaker(attribution.speaker, statement.speaker),
         by_excluded=any(same_speaker(name, statement.speaker) for name in attribution.excluded_speakers),
-        guards=guards_for(premise.text, attribution.content, switches),
+        guards=guards_for(premise.text, attribution.content, switches, about=_about(statement)),
         overlap=content_overlap(attribution.content, premise.text) if switches.wording_gate else 1.0,
         relayed=relayed,
         standing=standing,
         weighed=weighed,
     )
+
+
+def _about(statement: StatementDraft) -> str:
+    """What names the subject of a statement beside its text."""
+    return "\n".join(t for t in (statement.context, statement.source.title, *statement.speaker.names) if t)
 
 
 def most_telling(readings: Sequence[Scored], attribution: ClaimAttribution, limits: Thresholds) -> Scored:

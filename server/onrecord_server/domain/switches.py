@@ -22,6 +22,7 @@ class Switches:
     date_guard: bool = True
     number_guard: bool = True
     subject_guard: bool = True
+    unnamed_guard: bool = True
     wording_gate: bool = True
     weighing: bool = True
     compounds: bool = True

@@ -1,10 +1,10 @@
-"""The subject guard: the claim is about one country, the premise about another."""
+"""The subject guards: the claim is about somebody or something that the premise does not name."""
 
 from __future__ import annotations
 
 import pytest
 
-from onrecord_server.domain.guards import subject_guard
+from onrecord_server.domain.guards import guards_for, subject_guard, unnamed_guard
 from onrecord_server.domain.guards.names import missing_names
 from onrecord_server.domain.types import Relation
 
@@ -14,22 +14,51 @@ from onrecord_server.domain.types import Relation
     [
         ("Norway backs the treaty.", "Kenya backs the treaty.", True),
         ("The Norwegian side backs the treaty.", "Kenya does not back the treaty.", True),
+        ("Anna Berg backs the treaty.", "Peter Holm backs the treaty.", True),
+        ("Anna Berg backs the treaty.", "Berg backs the treaty.", False),
         ("Norway backs the treaty with Kenya.", "Kenya backs the treaty.", False),
         ("Norwegian officials back the treaty.", "Norway backs the treaty.", False),
         ("The US backs the treaty.", "The United States backs the treaty.", False),
         ("American officials back the treaty.", "The U.S. backs the treaty.", False),
         ("British officials back the treaty.", "The United Kingdom backs the treaty.", False),
         ("It backs the treaty with Norway.", "Kenya backs the treaty.", False),
-        ("Oslo backs the treaty.", "Norway backs the treaty.", False),
-        ("Norway backs the treaty.", "Oslo backs the treaty.", False),
+        ("Moscow backs the treaty.", "Russia backs the treaty.", False),
+        ("Russia backs the treaty.", "Moscow backs the treaty.", False),
+        ("The Norwegian president backs the treaty.", "Anna Berg backs the treaty.", False),
+        ("Norway backs the treaty.", "Peace is near.", False),
     ],
 )
-def test_the_guard_fires_on_another_country_only(premise: str, claim: str, fires: bool) -> None:
+def test_another_subject_than_the_premise_names(premise: str, claim: str, fires: bool) -> None:
     guard = subject_guard(premise, claim)
     assert (guard is not None) is fires
     if guard:
         assert (guard.name, guard.effect) == ("other_subject", Relation.NEUTRAL)
         assert set(guard.on) == {Relation.SUPPORTS, Relation.CONTRADICTS}
+
+
+@pytest.mark.parametrize(
+    ("premise", "claim", "fires"),
+    [
+        ("He is the father of five children.", "Peter Holm is a father.", True),
+        ("The film came out in May.", "The Long Road came out in May.", True),
+        ("Peter Holm has a wife. He is the father of five.", "Peter Holm is a father.", False),
+        ("We back the treaty.", "Kenya backs the treaty.", False),
+        ("The president backs the treaty.", "Anna Berg backs the treaty.", False),
+        ("The number rose.", "Unemployment rose.", False),
+        ("It may help.", "New Drug May Help Against Flu.", False),
+    ],
+)
+def test_a_subject_that_nothing_names(premise: str, claim: str, fires: bool) -> None:
+    guard = unnamed_guard(premise, claim)
+    assert (guard is not None) is fires
+    if guard:
+        assert (guard.name, guard.effect) == ("subject_not_named", Relation.NEUTRAL)
+
+
+def test_what_is_told_beside_the_premise_names_its_subject() -> None:
+    premise, claim = "He is the father of five children.", "Peter Holm is a father."
+    assert [g.name for g in guards_for(premise, claim)] == ["subject_not_named"]
+    assert guards_for(premise, claim, about="Interview with Peter Holm") == ()
 
 
 @pytest.mark.parametrize(

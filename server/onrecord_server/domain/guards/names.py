@@ -75,16 +75,29 @@ def _keys(text: str) -> frozenset[str]:
     return frozenset(keys)
 
 
-# names of one country that the table of adjectives does not join
+# names of one country that the table of adjectives does not join, and the capitals that speak for it
 _SAME = {
     word: frozenset(other[:_STEM] for other in group.split())
     for group in (
-        "united states us usa america american americans",
-        "united kingdom uk britain british england english great",
-        "soviet ussr russia russian",
-        "netherlands dutch holland",
-        "korea korean",
+        "united states us usa america american americans washington",
+        "united kingdom uk britain british english england great london",
+        "soviet ussr russia russian moscow kremlin",
+        "netherlands dutch holland hague",
+        "korea korean seoul pyongyang",
         "emirates emirati uae",
+        "china chinese beijing",
+        "ukraine ukrainian kyiv kiev",
+        "france french paris",
+        "germany german berlin",
+        "japan japanese tokyo",
+        "iran iranian tehran",
+        "israel israeli jerusalem",
+        "turkey turkish ankara türkiye",
+        "india indian delhi",
+        "pakistan pakistani islamabad",
+        "afghanistan afghan kabul taliban",
+        "taiwan taiwanese taipei",
+        "european europe eu brussels",
     )
     for word in group.split()
 }

@@ -1,27 +1,59 @@
-"""The subject guard: the claim is about one country, and the premise about another.
+"""The subject guards: the claim is about somebody or something that the premise does not name.
 
-"Ukraine pursues the one-China policy" is neither supported nor contradicted by what Russia pursues. The guard speaks
-only where both texts begin with a country: a premise that begins with "He" or "The film" may be about anything.
+"Ukraine pursues the one-China policy" is neither supported nor contradicted by what Russia pursues, nor "Robert Palmer
+is a father" by "He is the father of five children" when nothing tells who he is. A model takes both for evidence now
+and then. The subject of a claim is the name that it begins with, when it certainly is one: several capitalised words,
+or a country.
 """
 
 from __future__ import annotations
+
+import re
 
 from onrecord_server.domain.guards.names import Name, is_country, missing_names, names
 from onrecord_server.domain.types import Relation
 from onrecord_server.domain.verdict import Guard
 
+_BOTH = (Relation.SUPPORTS, Relation.CONTRADICTS)
+# "The Russian president", "our country", "the two leaders": somebody who may well have a name in the claim
+_DESCRIBED = re.compile(
+    r"\b(?:I|we|our|us|my|you|your)\b|\b(?:president|premier|minister|chancellor|king|queen|prince|princess|pope|leaders?|"
+    r"chief|chair\w*|head|secretary|senator|governor|mayor|ambassador|spokes\w+|director|general|government|ministry|"
+    r"countr(?:y|ies)|nations?|sides?)\b",
+    re.IGNORECASE,
+)
+_HEADLINE = 0.6  # share of capitalised words from which a claim is a headline, whose capitals tell nothing
+
+
+def subject_guard(premise: str, claim: str) -> Guard | None:
+    """Fires when the claim begins with a name that the premise, which begins with another one, does not hold."""
+    if _subject(premise) is None or (subject := _unmentioned(premise, claim)) is None:
+        return None
+    if not is_country(subject) and _DESCRIBED.search(premise):
+        return None
+    return Guard("other_subject", Relation.NEUTRAL, on=_BOTH)
+
+
+def unnamed_guard(premise: str, claim: str) -> Guard | None:
+    """Fires when the claim begins with a name that the premise, which does not name its own subject, does not hold."""
+    if _subject(premise) is not None or _unmentioned(premise, claim) is None or _DESCRIBED.search(premise):
+        return None
+    return Guard("subject_not_named", Relation.NEUTRAL, on=_BOTH)
+
 
 def _subject(text: str) -> Name | None:
-    """The country that a text begins with ("Russia …", "The Chinese side …"), if it begins with one."""
+    """The name that a text begins with ("Russia …", "The Chinese side …"), if it certainly is one."""
     for name in names(text)[:1]:
-        if name.start <= 1 and is_country(name):
+        if name.start <= 1 and (len(name.words) > 1 or is_country(name)):
             return name
     return None
 
 
-def subject_guard(premise: str, claim: str) -> Guard | None:
-    """Fires when the claim's subject is a country that the premise, on another country, does not mention."""
+def _unmentioned(premise: str, claim: str) -> Name | None:
+    """The name that the claim begins with, if the premise holds nothing of it."""
     subject = _subject(claim)
-    if subject is None or _subject(premise) is None or subject not in missing_names(premise, claim):
+    if subject is None or subject not in missing_names(premise, claim):
         return None
-    return Guard("other_subject", Relation.NEUTRAL, on=(Relation.SUPPORTS, Relation.CONTRADICTS))
+    words = [word for word in claim.split() if word[0].isalpha()]
+    headline = sum(word[0].isupper() for word in words) >= _HEADLINE * len(words)
+    return None if headline else subject
