@@ -1,11 +1,13 @@
 """What each guard does on labelled pairs: how often it fires, what the model had said there, and what it costs.
 
     python tests/bench/guard_eval.py --pairs DEV.jsonl.gz [DEV2.jsonl.gz …] [--scored 300] [--cache DIR] [--show 5]
+    python tests/bench/guard_eval.py --statements statements.jsonl.gz --claims claims_dev.jsonl.gz
 
 Lines {"premise", "hypothesis", "label"}; other labels than entailment, neutral and contradiction are left out. The
 model reads only pairs on which a guard fires, at most --scored of them a file and guard (a fixed draw); its scores are
 kept under --cache by model revision. A decision counts as the rule makes it at the default thresholds, topic and
-wording aside. `--scored 0` runs without a model.
+wording aside. `--scored 0` runs without a model. With --statements and --claims (as record_eval.py reads them) two more
+sets are made: each claim with the statements that decide it, and each undecidable claim with its --near nearest ones.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from record_eval import read_jsonl
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from onrecord_server.domain.guards import GUARDS
 from onrecord_server.domain.types import CheckOptions, NliScores, Relation, Stance
@@ -35,6 +40,28 @@ def read(path: Path) -> list[Row]:
     """The three-way lines of a file, gzipped or not."""
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return [row for row in map(json.loads, text.decode("utf-8").splitlines()) if row["label"] in LABELS]
+
+
+def read_record(statements: Path, claims: Path, near: int) -> list[Row]:
+    """Pairs of a record: claims with what decides them, and undecidable ones with their nearest statements (TF-IDF)."""
+    texts = {row["id"]: row["text"] for row in read_jsonl(statements)}
+    rows = list(read_jsonl(claims))
+    labels = {"SUPPORTED": "entailment", "CONTRADICTED": "contradiction"}
+    pairs = [
+        {"premise": texts[i], "hypothesis": row["claim"], "label": labels[row["label"]], "file": "decided"}
+        for row in rows
+        for i in row["gold"]
+    ]
+    open_claims = [row["claim"] for row in rows if not row["gold"]]
+    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+    similarity = (vectorizer.fit_transform(texts.values()) @ vectorizer.transform(open_claims).T).toarray()
+    known = list(texts.values())
+    for claim, column in zip(open_claims, similarity.T, strict=True):
+        pairs += [
+            {"premise": known[i], "hypothesis": claim, "label": "neutral", "file": "undecidable"}
+            for i in column.argsort()[: -near - 1 : -1]
+        ]
+    return pairs
 
 
 def score(pairs: Sequence[Pair], model: str, threads: int, cache: Path) -> dict[Pair, NliScores]:
@@ -84,7 +111,10 @@ def show(counts: Counter[str]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=Path, nargs="+", required=True)
+    parser.add_argument("--pairs", type=Path, nargs="+", default=[])
+    parser.add_argument("--statements", type=Path)
+    parser.add_argument("--claims", type=Path)
+    parser.add_argument("--near", type=int, default=4, help="statements an undecidable claim is paired with")
     parser.add_argument("--scored", type=int, default=300, help="pairs a file and guard that the model reads")
     parser.add_argument("--cache", type=Path, default=Path("build/eval"))
     parser.add_argument("--model", default="builtin")
@@ -92,14 +122,17 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="print so many pairs that each guard gets wrong")
     args = parser.parse_args()
     rows = [{**row, "file": path.name} for path in args.pairs for row in read(path)]
+    if args.statements and args.claims:
+        rows += read_record(args.statements, args.claims, args.near)
+    files = sorted({row["file"] for row in rows})
     pairs = [(row["premise"], row["hypothesis"]) for row in rows]
-    print(f"{len(rows)} pairs of {len(args.pairs)} files; counts are of gold {' / '.join(LABELS)}")
+    print(f"{len(rows)} pairs of {len(files)} sets; counts are of gold {' / '.join(LABELS)}")
     costs = {name: cost(name, pairs) for name in GUARDS}
     fired = {name: [row for row, p in zip(rows, pairs, strict=True) if guard(*p)] for name, guard in GUARDS.items()}
     chosen: dict[str, list[Row]] = {name: [] for name in GUARDS}
     for name, found in fired.items():
-        for path in args.pairs:
-            of_file = [row for row in found if row["file"] == path.name]
+        for file in files:
+            of_file = [row for row in found if row["file"] == file]
             chosen[name] += random.Random(0).sample(of_file, min(args.scored, len(of_file)))
     wanted = [(row["premise"], row["hypothesis"]) for found in chosen.values() for row in found]
     scores = score(wanted, args.model, args.threads, args.cache)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 # "COVID-19" is a name; "1,000.5" a literal; a word; a sign
 TOKEN = re.compile(
-    r"(?!(?:mid|early|late|pre|post)-)[^\W\d_]+-\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?"
+    r"(?!(?:mid|early|late|pre|post)-)[^\W\d_]+-\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|(?<!\w)\.\d+"
     r"|[^\W\d_]+(?:['’][^\W\d_]+)?|['’]s\b|\S",
     re.IGNORECASE,
 )
@@ -104,18 +104,19 @@ class Numeral:
     fraction: bool = False
 
 
+_LITERAL = frozenset("0123456789.")
 _STARTERS = frozenset(("a", "an", "half", *_SMALL, *_TENS, *_ORDINAL, *_MANY))
 
 
 def numeral_at(words: Sequence[str], i: int) -> Numeral | None:
     """The numeral that begins at `words[i]` (lower-cased tokens), or None."""
     word = words[i]
-    if word not in _STARTERS and not word[0].isdecimal():
+    if word not in _STARTERS and not word[-1].isdecimal():
         return None
     following = words[i + 1] if i + 1 < len(words) else ""
     if word in _MANY:
         return Numeral(i, i + 1, *_MANY[word])
-    if word[0].isdecimal():
+    if word[-1].isdecimal() and word[0] in _LITERAL:
         return _literal(words, i)
     if word in ("a", "an", "one", "two", "three") and following in _PARTS and not _is_ordinal_use(words, i + 1):
         share = _PARTS[following] * {"two": 2, "three": 3}.get(word, 1)

@@ -25,11 +25,14 @@ _ENDS = word_set(
     """a an the of in on at by for to from with as and or but nor is was were are be been being has have had do does
     did who which that while when where than then since until before after during over under into within across
     between among his her its their he she it they this these those there worldwide per each so if not also will
-    would can could may might should made won received"""
+    would can could may might should made won received january february march april june july august september october
+    november december"""
 )
 _YEAR_CUES = word_set(
-    """in since by until till before after during from to between circa of early late mid and year ( , for"""
+    "in since by until till before after during from to between circa of early late mid and year ( , for the a an 's"
 )
+_UNRANKED = word_set("in at was were is")
+_RELATIONS = word_set("before after above below than over under")  # "before the 58th minute"
 # between a bound and its year: "before January 2015", "after the end of 2010"
 _DATE_PARTS = word_set(
     """january february march april may june july august september october november december the early late mid end of
@@ -107,7 +110,8 @@ def _read(words: Sequence[str], numeral: Numeral) -> tuple[int, Quantity]:
         noun = _counted(words, end)
         if noun == "century":
             return end, Quantity(numeral.low * 100 - 100, numeral.low * 100 - 1, "year")
-        kind = "ordinal" if noun and before not in ("in", "at", "was", "were", "is") else "bare"
+        ranked = noun and before not in _UNRANKED and _word(words, numeral.start - 2) not in _RELATIONS
+        kind = "ordinal" if ranked else "bare"
         return end, Quantity(numeral.low, numeral.low, kind, noun)
     end, low, high, step = _range(words, numeral)
     quantity = Quantity(low, high, "bare", step=step)
@@ -134,7 +138,7 @@ def _read_year(words: Sequence[str], numeral: Numeral, bound: str) -> tuple[int,
     before, after = _word(words, numeral.start - 1), _word(words, end)
     if after in ("s", "'s", "’s"):  # "the 1990s"; "the 1900s" may be the century
         return end + 1, _bounded(Quantity(low, low + (9 if low % 100 else 99), "year"), bound)
-    if (before == "(" and after != ")" and after not in DASHES) or before in (
+    if (before == "(" and after[:1].isalpha() and after not in _DATE_PARTS) or before in (
         '"',
         "“",
     ):  # "(2006 film)": which, not when
@@ -164,7 +168,17 @@ def _is_year(words: Sequence[str], numeral: Numeral) -> bool:
     before, after = _word(words, numeral.start - 1), _word(words, numeral.end)
     if before in CURRENCIES or after == "%" or stem(after) in UNITS or stem(after) in CURRENCIES:
         return False
-    return before in _YEAR_CUES or before in ("the", "'s") or len(after) < 4 or not after.endswith("s")
+    return before in _YEAR_CUES or not _plural_follows(words, numeral.end)
+
+
+def _plural_follows(words: Sequence[str], start: int) -> bool:
+    """Whether what is counted from `start` on is a plural: "1986 confirmed cases"."""
+    for word in words[start : start + _NOUN_SPAN]:
+        if word in _ENDS or not word[0].isalpha():
+            return False
+        if stem(word) != word:
+            return True
+    return False
 
 
 def _span_end(words: Sequence[str], start: int) -> float:
@@ -205,8 +219,7 @@ def _bound(words: Sequence[str], start: int, bounds: Mapping[str, str]) -> str:
         last -= 1
     for size in range(min(_LONGEST_BOUND, last), 0, -1):
         if bound := bounds.get(" ".join(words[last - size : last])):
-            # "before May 2018" still allows for 2018
-            return {"<": "<=", ">": ">="}.get(bound, bound) if words[start - 1] in _DATE_PARTS else bound
+            return bound
     return ""
 
 

@@ -58,12 +58,10 @@ BOUNDS = {
 YEAR_BOUNDS = {
     phrase: bound
     for bound, phrases in (
-        (">", "after;later than"),
-        (">=", "since"),
-        ("<", "before;earlier than;prior to"),
-        ("<=", "by;until;till"),
+        (">=", "since;after;later than"),
+        ("<=", "by;until;till;before;earlier than;prior to"),
         ("~", "about;around;circa;c"),
     )
     for phrase in phrases.split(";")
 }
-"""The same for a year."""
+"""The same for a year; inclusive, for "before 2017" may still be in it: what the bound holds for may end then."""
