@@ -14,7 +14,7 @@ class Switches:
     """The parts of the rule that can be switched off. docs/benchmarks.md has what each gains and costs.
 
     weighing: the model's word is weighed by nearness (domain/weighing.py), where the model comes with a weighing.
-    date_guard, wording_gate: see domain/guards.py, domain/overlap.py. compounds: claims that say several things are
+    …_guard: see domain/guards/. wording_gate: see domain/overlap.py. compounds: claims that say several things are
     checked in parts. validity: statements speak only at their time. relays: who reported it counts as its speaker.
     joined_premises: when no statement decides alone, the nearest two are read as one, and may support.
     """
