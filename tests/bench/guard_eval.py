@@ -4,10 +4,11 @@
     python tests/bench/guard_eval.py --statements statements.jsonl.gz --claims claims_dev.jsonl.gz
 
 Lines {"premise", "hypothesis", "label"}; other labels than entailment, neutral and contradiction are left out. The
-model reads only pairs on which a guard fires, at most --scored of them a file and guard (a fixed draw); its scores are
-kept under --cache by model revision. A decision counts as the rule makes it at the default thresholds, topic and
-wording aside. `--scored 0` runs without a model. With --statements and --claims (as record_eval.py reads them) two more
-sets are made: each claim with the statements that decide it, and each undecidable claim with its --near nearest ones.
+model reads only pairs on which a guard fires, at most --scored of them a file and guard (a fixed draw); its scores
+are kept under --cache by model revision. A decision counts as the rule makes it at the default thresholds, topic and
+wording aside. `--scored 0` runs without a model. With --statements and --claims ("id", "text"; "claim", "label",
+"gold") two more sets are made: each claim with the statements that decide it, and each undecidable claim with its
+--near nearest ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from record_eval import read_jsonl
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from onrecord_server.domain.guards import GUARDS
@@ -36,16 +36,16 @@ Pair = tuple[str, str]
 Row = dict[str, Any]
 
 
-def read(path: Path) -> list[Row]:
-    """The three-way lines of a file, gzipped or not."""
+def read_jsonl(path: Path) -> list[Row]:
+    """The objects of a JSON-lines file, gzipped or not."""
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [row for row in map(json.loads, text.decode("utf-8").splitlines()) if row["label"] in LABELS]
+    return [json.loads(line) for line in text.decode("utf-8").splitlines()]
 
 
 def read_record(statements: Path, claims: Path, near: int) -> list[Row]:
     """Pairs of a record: claims with what decides them, and undecidable ones with their nearest statements (TF-IDF)."""
     texts = {row["id"]: row["text"] for row in read_jsonl(statements)}
-    rows = list(read_jsonl(claims))
+    rows = read_jsonl(claims)
     labels = {"SUPPORTED": "entailment", "CONTRADICTED": "contradiction"}
     pairs = [
         {"premise": texts[i], "hypothesis": row["claim"], "label": labels[row["label"]], "file": "decided"}
@@ -121,7 +121,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--show", type=int, default=0, help="print so many pairs that each guard gets wrong")
     args = parser.parse_args()
-    rows = [{**row, "file": path.name} for path in args.pairs for row in read(path)]
+    read = ((path.name, row) for path in args.pairs for row in read_jsonl(path))
+    rows = [{**row, "file": name} for name, row in read if row["label"] in LABELS]
     if args.statements and args.claims:
         rows += read_record(args.statements, args.claims, args.near)
     files = sorted({row["file"] for row in rows})

@@ -18,9 +18,10 @@ PIECES = st.sampled_from(
             word_set(
                 """
                 2 12 1,000 1000 1.5 .5 3rd 1994 2005 1990s two three twenty - – one hundred thousand million dozen
-                dozens half third a of percent % $ € km miles kg pounds hours more less than at least about between and to from
-                in on by before after not never no Russia Chinese Ukraine U.S. American France The He It Moscow August
-                May 15 15th goals albums people won has was is . , ( ) " ' s 's century COVID-19 ½ ٣ ² 東京
+                dozens half third a of percent % $ € km miles kg pounds hours more less than at least about between
+                and to from in on by before after not never no Russia Chinese Ukraine U.S. American France The He It
+                Moscow August May 15 15th goals albums people won has was is . , ( ) " ' s 's century COVID-19 ½ ٣ ²
+                東京
                 """
             )
         ),
