@@ -30,31 +30,32 @@ PIECES = st.sampled_from(
         "\ud800",
     ]
 )
+ALL_ON = Switches().including(GUARDS)
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=25).map(" ".join), st.lists(PIECES).map("".join))
 
 
 @given(TEXTS)
 def test_any_text_is_its_own_premise(text: str) -> None:
-    assert guards_for(text, text) == ()
+    assert guards_for(text, text, ALL_ON) == ()
 
 
 @given(TEXTS, TEXTS)
 def test_no_text_makes_a_guard_raise_and_asking_again_changes_nothing(premise: str, claim: str) -> None:
-    assert guards_for(premise, claim) == guards_for(premise, claim)
+    assert guards_for(premise, claim, ALL_ON) == guards_for(premise, claim, ALL_ON)
 
 
 @given(TEXTS, TEXTS, st.sampled_from(["  ", "\n", "\t ", "\u00a0"]))
 def test_white_space_changes_nothing(premise: str, claim: str, space: str) -> None:
     stretched = space + premise.replace(" ", space) + space
-    assert guards_for(stretched, claim.replace(" ", space)) == guards_for(premise, claim)
+    assert guards_for(stretched, claim.replace(" ", space), ALL_ON) == guards_for(premise, claim, ALL_ON)
 
 
 @given(TEXTS, TEXTS)
 def test_a_switch_silences_its_guard_and_no_other(premise: str, claim: str) -> None:
-    every = guards_for(premise, claim)
+    every = guards_for(premise, claim, ALL_ON)
     for switch, guard in GUARDS.items():
         alone = guard(premise, claim)
-        assert guards_for(premise, claim, Switches().without([switch])) == tuple(g for g in every if g != alone)
+        assert guards_for(premise, claim, ALL_ON.without([switch])) == tuple(g for g in every if g != alone)
 
 
 @given(st.integers(2, 10**9), st.integers(2, 10**9), st.sampled_from(["albums", "percent", "km", "dollars"]))
@@ -72,4 +73,4 @@ def test_separators_do_not_change_a_number(number: int) -> None:
 
 @pytest.mark.parametrize("switch", sorted(GUARDS))
 def test_every_guard_has_its_switch(switch: str) -> None:
-    assert getattr(Switches(), switch) is True
+    assert getattr(ALL_ON, switch) is True

@@ -19,6 +19,7 @@ from onrecord_server.domain.types import (
     NliScores,
     PairScore,
     Relation,
+    StatementDraft,
 )
 from onrecord_server.domain.verdict import Candidate, Thresholds, judge
 from onrecord_server.domain.weighing import Weighing, nearness

@@ -1,4 +1,4 @@
-"""Which parts of the verdict rule are on: one switch a part, all on by default.
+"""Which parts of the verdict rule are on: one switch a part, nearly all on by default.
 
 A part can be switched off to see what it gains (`onrecord eval --without NAME`) or because it does not fit a record.
 """
@@ -17,18 +17,19 @@ class Switches:
     …_guard: see domain/guards/. wording_gate: see domain/overlap.py. compounds: claims that say several things are
     checked in parts. validity: statements speak only at their time. relays: who reported it counts as its speaker.
     joined_premises: when no statement decides alone, the nearest two are read as one, and may support.
+    unnamed_guard: off by default, for records whose every statement names what it is about.
     """
 
     date_guard: bool = True
     number_guard: bool = True
     subject_guard: bool = True
-    unnamed_guard: bool = True
     wording_gate: bool = True
     weighing: bool = True
     compounds: bool = True
     validity: bool = True
     relays: bool = True
     joined_premises: bool = True
+    unnamed_guard: bool = False
 
     def without(self, names: Iterable[str]) -> Switches:
         """These switches with the named ones off. Raises ValueError for a name that is none."""
@@ -37,6 +38,12 @@ class Switches:
         if unknown := [name for name in wanted if name not in known]:
             raise ValueError(f"{unknown[0]} is no part of the rule; these are: {', '.join(known)}")
         return replace(self, **dict.fromkeys(wanted, False))
+
+    def including(self, names: Iterable[str]) -> Switches:
+        """These switches with the named ones on. Raises ValueError for a name that is none."""
+        wanted = list(names)
+        self.without(wanted)
+        return replace(self, **dict.fromkeys(wanted, True))
 
     @property
     def off(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pytest
 
 from onrecord_server.domain.guards import guards_for, subject_guard, unnamed_guard
 from onrecord_server.domain.guards.names import missing_names
+from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Relation
 
 
@@ -14,7 +15,7 @@ from onrecord_server.domain.types import Relation
     [
         ("Norway backs the treaty.", "Kenya backs the treaty.", True),
         ("The Norwegian side backs the treaty.", "Kenya does not back the treaty.", True),
-        ("Anna Berg backs the treaty.", "Peter Holm backs the treaty.", True),
+        ("Anna Berg backs the treaty.", "Peter Holm backs the treaty.", False),
         ("Anna Berg backs the treaty.", "Berg backs the treaty.", False),
         ("Norway backs the treaty with Kenya.", "Kenya backs the treaty.", False),
         ("Norwegian officials back the treaty.", "Norway backs the treaty.", False),
@@ -57,8 +58,10 @@ def test_a_subject_that_nothing_names(premise: str, claim: str, fires: bool) -> 
 
 def test_what_is_told_beside_the_premise_names_its_subject() -> None:
     premise, claim = "He is the father of five children.", "Peter Holm is a father."
-    assert [g.name for g in guards_for(premise, claim)] == ["subject_not_named"]
-    assert guards_for(premise, claim, about="Interview with Peter Holm") == ()
+    switches = Switches().including(["unnamed_guard"])
+    assert [g.name for g in guards_for(premise, claim, switches)] == ["subject_not_named"]
+    assert guards_for(premise, claim, switches, about="Interview with Peter Holm") == ()
+    assert guards_for(premise, claim) == ()
 
 
 @pytest.mark.parametrize(

@@ -26,15 +26,22 @@ _HEADLINE = 0.6  # share of capitalised words from which a claim is a headline, 
 
 
 def subject_guard(premise: str, claim: str) -> Guard | None:
-    """Fires when the claim begins with a name that the premise, which begins with another one, does not hold."""
+    """Fires when the claim's subject is a country that the premise, which begins with another one, does not mention."""
     subject = _unmentioned(premise, claim)
-    if subject is None or _subject(premise) is None or (not is_country(subject) and _DESCRIBED.search(premise)):
+    if subject is None or not is_country(subject):
+        return None
+    other = _subject(premise)
+    if other is None or not is_country(other):
         return None
     return Guard("other_subject", Relation.NEUTRAL, on=_BOTH)
 
 
 def unnamed_guard(premise: str, claim: str) -> Guard | None:
-    """Fires when the claim begins with a name that the premise, which does not name its own subject, does not hold."""
+    """Fires when the claim begins with a name that the premise, which does not name its own subject, does not hold.
+
+    For records whose statements stand by themselves; where they were cut from their context ("He …", "The film …") it
+    withdraws what is right. Off by default.
+    """
     if _unmentioned(premise, claim) is None or _subject(premise) is not None or _DESCRIBED.search(premise):
         return None
     return Guard("subject_not_named", Relation.NEUTRAL, on=_BOTH)
