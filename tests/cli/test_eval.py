@@ -114,7 +114,7 @@ def test_a_part_of_the_rule_is_switched_off(fake: Run, tmp_path: Path) -> None:
     assert wrong.status == 2
     assert "no_such_part" in wrong.err
     assert part in wrong.err
-    assert fake(*common, "--with", "both_directions").json["including"] == ["both_directions"]
+    assert fake(*common, "--with", "unnamed_guard").json["including"] == ["unnamed_guard"]
 
 
 def test_claims_see_the_record_as_it_stood_then(fake: Run, tmp_path: Path) -> None:
