@@ -88,6 +88,7 @@ EVIDENCE = st.builds(
     notes=TEXTS,
     truncated=st.booleans(),
     part=st.integers(0, 4),
+    weighed_scores=st.none() | SCORES,
 )
 ATTRIBUTIONS = st.builds(
     ClaimAttribution,

@@ -111,6 +111,6 @@ def _evidence(row: Row) -> Evidence:
         quote_span=span,
         notes=(*row.judgement.notes, "window") if in_window else row.judgement.notes,
         truncated=scored.score.truncated,
-        weighed=scored.candidate.weighed,
+        weighed_scores=scored.candidate.weighed,
         part=row.part,
     )

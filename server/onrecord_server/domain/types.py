@@ -171,7 +171,7 @@ class Evidence:
     quote_span: Span
     notes: tuple[str, ...] = ()
     truncated: bool = False
-    weighed: NliScores | None = None
+    weighed_scores: NliScores | None = None
     part: int = 0
     """Number of the part of a compound claim that it was read for, from 1; 0: the whole claim."""
 

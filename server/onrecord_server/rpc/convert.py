@@ -218,7 +218,7 @@ def evidence_to_proto(evidence: Evidence) -> check_pb.Evidence:
         quote_span=span_to_proto(evidence.quote_span),
         notes=evidence.notes,
         truncated=evidence.truncated,
-        weighed_scores=scores_to_proto(evidence.weighed) if evidence.weighed else None,
+        weighed_scores=scores_to_proto(evidence.weighed_scores) if evidence.weighed_scores else None,
         part=evidence.part,
     )
 
