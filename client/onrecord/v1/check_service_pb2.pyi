@@ -470,7 +470,9 @@ class Provenance(_message.Message):
 
     @_builtins.property
     def switched_off(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parts of the verdict rule that the server runs without (`onrecord serve --without`), by name."""
+        """Parts of the verdict rule that the server runs without, by name: those that are off by default and those of
+        `onrecord serve --without`.
+        """
 
     def __init__(
         self,
