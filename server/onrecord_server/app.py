@@ -28,11 +28,11 @@ from grpc.aio import Server
 from onrecord_server.checking.checker import Checker
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
-from onrecord_server.config import MEMORY, ServerConfig
+from onrecord_server.config import FAKE, MEMORY, ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
-from onrecord_server.nli import load_encoder, load_scorer
+from onrecord_server.nli import Tagger, find_tagger, load_encoder, load_scorer
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
@@ -93,6 +93,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
 
     Uses of `config` only what concerns models and store. Errors: ModelUnusable, StoreUnusable, ConfigError.
     """
+    tagger = _tagger(config)
     encoder = await asyncio.to_thread(load_encoder, config.encoder, revision=config.encoder_revision)
     info = encoder.info
     store = await asyncio.to_thread(
@@ -122,7 +123,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
         await worker.start()
         try:
             checker = Checker(store, worker, switches=config.switches, weighing=scorer.weighing)
-            yield Engine(Record(store, worker), checker, worker, store, scorer.info, info, died)
+            yield Engine(Record(store, worker, tagger), checker, worker, store, scorer.info, info, died)
         finally:
             await worker.stop(config.drain_seconds)
     finally:
@@ -218,6 +219,16 @@ def _bind(server: Server, config: ServerConfig) -> str:
         return f"{shown}:{server.add_insecure_port(f'{shown}:{port}')}"
     except RuntimeError as error:
         raise ConfigError(f"--listen {config.listen}: cannot listen there; choose another address") from error
+
+
+def _tagger(config: ServerConfig) -> Tagger | None:
+    """Who helps the rules of ingest. Nobody with "rules"; with "auto" nobody beside a fake model or without weights."""
+    if config.attribution == "rules" or (config.attribution == "auto" and FAKE in (config.model, config.encoder)):
+        return None
+    tagger = find_tagger()
+    if tagger is None and config.attribution == "tagger":
+        raise ConfigError("--attribution tagger: its weights are not installed; pip install 'onrecord[server]'")
+    return tagger
 
 
 def _store_path(config: ServerConfig) -> str:

@@ -109,6 +109,10 @@ class ServerConfig:
         shown="calibration.json beside the model, if there is one",
         metavar="FILE",
     )
+    attribution: str = _setting(
+        "auto", "Who reads documents: the rules alone or with the tagger; auto is with it where it is installed.",
+        click.Choice(["auto", "rules", "tagger"]),
+    )  # fmt: skip
     threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
     max_batch_tokens: int = _setting(1_024, "Tokens the model reads in one batch.", _POSITIVE)
     max_queue_tokens: int = _setting(

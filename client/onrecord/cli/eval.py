@@ -51,6 +51,10 @@ from onrecord.cli._report import emit
 @model_options
 @click.option("--calibration", metavar="FILE", help="Calibration of the model.  [default: the one beside it]")
 @click.option("--encoder", envvar="ONRECORD_ENCODER", default="builtin", metavar="NAME", help="Encoder, with --claims.")
+@click.option(
+    "--attribution", type=click.Choice(["auto", "rules", "tagger"]), default="auto",
+    help="Who reads --documents: the rules alone or with the tagger.",
+)  # fmt: skip
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - is stdout, without the table.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one page with diagrams.")
 def command(
@@ -73,6 +77,7 @@ def command(
     skip_bad: bool,
     calibration: str | None,
     encoder: str,
+    attribution: str,
     json_file: str | None,
     html_file: str | None,
 ) -> None:
@@ -101,7 +106,7 @@ def command(
     with engine(folder):
         data = Datasets(skip_bad=skip_bad)
         if documents is not None:
-            report = _documents(data, documents, limit)
+            report = _documents(data, documents, limit, attribution)
         elif claims is not None:
             report = _claims(
                 data, claims, statements, limit, without, including, ablation, sweep, folder,
@@ -183,12 +188,16 @@ def _claims(
     return _described(scorer, model[4]) | described | report
 
 
-def _documents(data: Datasets, path: str, limit: int | None) -> dict[str, Any]:
+def _documents(data: Datasets, path: str, limit: int | None, attribution: str) -> dict[str, Any]:
     from onrecord_server.evaluation.documents import evaluate_documents
+    from onrecord_server.nli import find_tagger
 
+    tagger = None if attribution == "rules" else find_tagger()
+    if tagger is None and attribution == "tagger":
+        raise click.UsageError("--attribution tagger: its weights are not installed; pip install 'onrecord[server]'")
     documents = data.documents(path, limit)
     with progress("reading", "documents", len(documents)) as advance:
-        return evaluate_documents(documents, advance)
+        return evaluate_documents(documents, advance, tagger=tagger)
 
 
 def _described(scorer: Any, calibration: str | None) -> dict[str, Any]:

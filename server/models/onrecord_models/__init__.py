@@ -8,3 +8,8 @@ from pathlib import Path
 def nli_path() -> Path:
     """Folder of the NLI model in Hugging Face layout (config, tokenizer, fp16 safetensors)."""
     return Path(__file__).resolve().parent / "nli"
+
+
+def attribution_path() -> Path:
+    """Folder of the attribution tagger (config, fp16 safetensors without the word embeddings)."""
+    return Path(__file__).resolve().parent / "attribution"

@@ -14,7 +14,7 @@ import numpy as np
 from onrecord_server.domain import limits, validation
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, OnrecordError
 from onrecord_server.domain.types import Source, Statement, StatementDraft
-from onrecord_server.ingest import ingest_document
+from onrecord_server.ingest import Tagger, ingest_document
 from onrecord_server.store.base import FloatArray, Page, StatementStore
 
 # Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
@@ -47,8 +47,10 @@ class IngestResult:
 class Record:
     """Writes to the record and reads from it, for the server and for in-process use. Use from one event loop."""
 
-    def __init__(self, store: StatementStore, worker: Embedder) -> None:
+    def __init__(self, store: StatementStore, worker: Embedder, tagger: Tagger | None = None) -> None:
+        """tagger: helps to read documents; without it the rules read them alone."""
         self._store = store
+        self._tagger = tagger
         self._worker = worker
         self._storing_document = asyncio.Lock()
 
@@ -102,12 +104,12 @@ class Record:
         Their names are made from the document, or chosen by the store when statements that are not of this document
         have one of these: an import of statements that were exported keeps their names, and not their document.
 
-        Raises InvalidInput, StoreError, Overloaded.
+        Raises InvalidInput, StoreError, Overloaded, ModelError.
         """
         parent = validation.parse_parent(parent)
         violations = validation.text_violations("text", text, limits.DOCUMENT_CODE_POINTS, required=True)
         validation.raise_if_any(violations + validation.source_violations(source))
-        read = await asyncio.to_thread(ingest_document, text, source)
+        read = await asyncio.to_thread(ingest_document, text, source, self._tagger)
         stored = await self._stored(parent, read.document)
         if stored is not None:
             return stored

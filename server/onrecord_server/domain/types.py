@@ -59,6 +59,19 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class TaggedAttribution:
+    """What a tagger finds: who (None: nobody is named), by which words, what. Spans are code points of the text.
+
+    content: one or more stretches, in order. confidence: probability that the cue attributes anything, 0 to 1.
+    """
+
+    source: Span | None
+    cue: Span
+    content: tuple[Span, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
     """Somebody statements are attributed to. An empty name: unknown, or a narrator without a publisher."""
 

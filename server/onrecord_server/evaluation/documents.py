@@ -19,7 +19,7 @@ import numpy as np
 from onrecord_server.evaluation import metrics
 from onrecord_server.evaluation.data import AnnotatedDocument, Spans
 from onrecord_server.evaluation.scoring import Advance
-from onrecord_server.ingest import find_attributions
+from onrecord_server.ingest import Tagger, find_attributions
 
 SAMPLES = 20
 _COMMON = 20  # cues listed
@@ -66,7 +66,8 @@ def matched(gold: Sequence[frozenset[int]], found: Sequence[frozenset[int]]) -> 
 class _Tally:
     """Counts a document, shape (documents, 4): annotated, found, right, right with the right source."""
 
-    def __init__(self) -> None:
+    def __init__(self, tagger: Tagger | None) -> None:
+        self.tagger = tagger
         self.rows: list[tuple[int, int, int, int]] = []
         self.found_by_kind: Counter[str] = Counter()
         self.right_by_kind: Counter[str] = Counter()
@@ -80,7 +81,7 @@ class _Tally:
         """Count one document."""
         text, gold = document.text, document.attributions
         began = time.perf_counter()
-        found = find_attributions(text)
+        found = find_attributions(text, self.tagger)
         self.seconds += time.perf_counter() - began
         self.word_count += sum(1 for _ in _WORD.finditer(text))
         contents = [tuple((s.start, s.end) for s in f.content) for f in found]
@@ -118,10 +119,14 @@ class _Tally:
 
 
 def evaluate_documents(
-    documents: Sequence[AnnotatedDocument], advance: Advance = lambda done: None, *, samples: int = SAMPLES
+    documents: Sequence[AnnotatedDocument],
+    advance: Advance = lambda done: None,
+    *,
+    samples: int = SAMPLES,
+    tagger: Tagger | None = None,
 ) -> dict[str, Any]:
     """The report on annotated documents. Intervals: documents are drawn anew, not single attributions."""
-    tally = _Tally()
+    tally = _Tally(tagger)
     for document in documents:
         tally.add(document)
         advance(1)
@@ -136,6 +141,7 @@ def evaluate_documents(
     shuffled = random.Random(_SEED)  # noqa: S311 - a sample to read, not a secret
     return {
         "kind": "documents",
+        "attribution": "rules" if tagger is None else "tagger",
         "document_count": len(documents),
         "annotated_count": int(totals[0]),
         "found_count": int(totals[1]),

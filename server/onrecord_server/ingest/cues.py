@@ -113,7 +113,7 @@ def _verb(t: list[Token], i: int) -> Cue | None:
     if form is None or not _in_use(t, i, form):
         return None
     cue = Cue(i, last, i, form, "verb")
-    _extend_left(t, cue)
+    extend_left(t, cue)
     if cue.passive and form.tense != "past":
         return None
     return cue
@@ -187,7 +187,7 @@ def _in_use(t: list[Token], i: int, form: VerbForm) -> bool:
     return low not in PREPOSITIONS
 
 
-def _extend_left(t: list[Token], cue: Cue) -> None:
+def extend_left(t: list[Token], cue: Cue) -> None:
     """Take in auxiliaries and adverbs before the verb; read negation, modality, voice, "to"."""
     k = cue.verb - 1
     while k >= 0:

@@ -28,7 +28,8 @@ from onrecord_server.ingest.propositions import (
     undertaking,
     unquoted,
 )
-from onrecord_server.ingest.scan import read_all
+from onrecord_server.ingest.scan import read_all, tagged
+from onrecord_server.ingest.tagging import Tagger
 from onrecord_server.ingest.text import Sentence, readable, sentences
 
 
@@ -51,8 +52,10 @@ class _Resolved:
     relayed_by: str = ""
 
 
-def ingest_document(text: str, source: Source) -> IngestedDocument:
-    """Split a document into attributed statements. Pure, deterministic, linear in the length of the text.
+def ingest_document(text: str, source: Source, tagger: Tagger | None = None) -> IngestedDocument:
+    """Split a document into attributed statements. Deterministic, linear in the length of the text.
+
+    tagger: helps the rules to find attributions; what it raises is raised.
 
     Speech is its speaker's; everything else is the narrator's, whose name is `source.publisher`. A date at the head of
     the text or a dateline becomes publish_time when the source has none. `original_span` is in code points of `text`,
@@ -64,7 +67,7 @@ def ingest_document(text: str, source: Source) -> IngestedDocument:
     publish_time = source.publish_time or dated
     source = replace(source, publish_time=publish_time)
     parts = sentences(clean, body)
-    found = read_all(parts)
+    found = read_all(parts) if tagger is None else tagged(clean, parts, tagger)
     cast = Cast(clean, parts)
     narrator = Speaker(source.publisher)
     recorded = _recorded(clean, parts, found, cast)

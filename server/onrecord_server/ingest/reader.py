@@ -26,8 +26,11 @@ from onrecord_server.ingest.text import Sentence, Token
 _MOST_CUES = 20  # reporting words in one sentence; more is no prose
 
 
-def read_sentence(sentence: Sentence, number: int) -> list[Attribution]:
-    """The attributions whose cue stands in this sentence, in order of their cues."""
+def read_sentence(sentence: Sentence, number: int, *, rare: bool = False) -> list[Attribution]:
+    """The attributions whose cue stands in this sentence, in order of their cues.
+
+    rare: also those whose cue with such content seldom is one.
+    """
     t = sentence.tokens
     cues = find_cues(t)
     if len(cues) > _MOST_CUES:
@@ -39,7 +42,7 @@ def read_sentence(sentence: Sentence, number: int) -> list[Attribution]:
     sources(t, readings)
     for index, _reading in enumerate(readings):
         content(t, readings, index)
-    return [made for reading in readings if (made := _attribution(t, reading, number)) is not None]
+    return [made for reading in readings if (made := _attribution(t, reading, number, rare)) is not None]
 
 
 def _colon(t: list[Token]) -> Reading | None:
@@ -67,11 +70,11 @@ def _speaks(token: Token) -> bool:
     return any("q" in form.frames and form.tense != "ing" for form in VERB_FORMS.get(token.low, {}).values())
 
 
-def _attribution(t: list[Token], r: Reading, number: int) -> Attribution | None:
+def _attribution(t: list[Token], r: Reading, number: int, rare: bool) -> Attribution | None:
     r.content = [part for part in r.content or () if part[1] > part[0]]
     if not r.content:
         return None
-    quoting = r.quoted or any(x.kind == "q" for a, b in r.content for x in t[a : min(b, a + 2)])
+    quoting = rare or r.quoted or any(x.kind == "q" for a, b in r.content for x in t[a : min(b, a + 2)])
     if not quoting and r.cue.form.lemma in RARE.get(r.kind.value + ("-passive" if r.cue.passive else ""), ()):
         return None
     if (

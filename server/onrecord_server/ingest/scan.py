@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onrecord_server.domain.types import Span
+from onrecord_server.domain.types import Span, TaggedAttribution
 from onrecord_server.ingest.attributions import Attribution, Kind
 from onrecord_server.ingest.propositions import ASSERTING
 from onrecord_server.ingest.reader import read_sentence
+from onrecord_server.ingest.tagging import Tagger, merged
 from onrecord_server.ingest.text import Sentence, readable, sentences
 
 
-def find_attributions(text: str) -> list[Attribution]:
+def find_attributions(text: str, tagger: Tagger | None = None) -> list[Attribution]:
     """Every attribution of the text, in the order of their sentences. Linear in the length of the text."""
-    return read_all(sentences(readable(text)))
+    clean = readable(text)
+    parts = sentences(clean)
+    return read_all(parts) if tagger is None else tagged(clean, parts, tagger)
 
 
-def read_all(parts: list[Sentence]) -> list[Attribution]:
-    """The same, for sentences that are already split."""
+def tagged(clean: str, parts: list[Sentence], tagger: Tagger) -> list[Attribution]:
+    """What the rules and a tagger find together in sentences that are already split."""
+    hints = read_all(parts, rare=True)
+    seen = tagger.tag(
+        clean,
+        [Span(s.start, s.end) for s in parts],
+        [TaggedAttribution(a.source, a.cue, a.content, 1.0) for a in hints],
+    )
+    return merged(clean, parts, hints, seen)
+
+
+def read_all(parts: list[Sentence], *, rare: bool = False) -> list[Attribution]:
+    """The same, for sentences that are already split. rare: see reader.read_sentence."""
     found: list[Attribution] = []
     open_quote: int | None = None  # index of the attribution that a following bare quotation continues
     turn: int | None = None  # index of the attribution that a transcript's turn ("NAME: …") belongs to
     for number, sentence in enumerate(parts):
-        made = read_sentence(sentence, number)
+        made = read_sentence(sentence, number, rare=rare)
         opens = number == 0 or parts[number - 1].paragraph != sentence.paragraph
         if opens:
             turn = len(found) if made and made[0].lemma == ":" and not made[0].quoted else None

