@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from onrecord_server.domain.compound import combine
@@ -24,6 +24,13 @@ China Russia Xi Putin said that and but , ; . it he its the a policy trade suppo
 between both if or who "talks" (in) 2021 not will oppose while According to
 """
 WORDS = st.lists(st.sampled_from(sorted(set(VOCABULARY.split()))), max_size=24).map(" ".join)
+SPLITS = st.sampled_from(
+    ["Norway supports the plan and Chile opposes it.", "Xi says China rejects trade, and that it wins"]
+)
+# a claim that splits, with lines after it that are as short as sentences get
+LINES = st.builds(
+    "\n".join, st.tuples(SPLITS, st.sampled_from(["they", "it", "He.", "and that", "but", "\u00ad", "…"]))
+)
 
 
 @given(PARTS, st.randoms())
@@ -47,7 +54,10 @@ def test_a_supported_part_never_changes_an_unsupported_whole(supported, other) -
     assert combine([*supported, other]).verdict is other.verdict
 
 
-@given(st.one_of(st.text(max_size=200), WORDS), st.sampled_from(["", "Putin"]))
+@given(st.one_of(st.text(max_size=200), WORDS, LINES), st.sampled_from(["", "Putin"]))
+@example("Norway supports the plan and Chile opposes any delay.\nthey", "")
+@example("Xi says China rejects trade, and that China opposes trade U.S.\nshe", "")
+@example("Norway supports the plan and they", "")
 def test_splitting_never_fails_and_its_spans_stand_in_order(text, speaker) -> None:
     pieces = split_claim(Claim(text, speaker))
     assert len(pieces) != 1

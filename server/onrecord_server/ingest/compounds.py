@@ -176,6 +176,8 @@ def _in_sentence(text: str, sentence: Sentence, before: str, *, speaker: str, de
     start, subject = 0, ""
     if before and t[0].low in PRONOUN_SUBJECTS:
         start, subject = 1, before
+    if start >= end:
+        return [], ""  # nothing but "They."
     cuts: list[tuple[int, int, str]] = []  # (index after the left piece, first index of the right one, its subject)
     first = start
     for k in range(start + 2, end - 1):
@@ -183,6 +185,8 @@ def _in_sentence(text: str, sentence: Sentence, before: str, *, speaker: str, de
         if right is None or right >= end or (cuts and k <= cuts[-1][1]) or _inside_brackets(t, k):
             continue
         that = bool(speaker) and t[right].low == "that"
+        if right + that >= end:
+            continue
         if denied and not that:
             continue
         left = left_side(t, first, k, subject_known=bool(cuts and cuts[-1][2]))
@@ -230,6 +234,8 @@ def _owner(
             return None  # "supports Mali and respects its borders": whose?
         return subject, k
     if t[k].low in PRONOUN_SUBJECTS:
+        if k + 1 >= end:
+            return None
         many = t[k].low == "they"
         person = t[k].low in ("he", "she")
         if person and speaker and (that or country_named(subject)):
