@@ -71,6 +71,12 @@ def test_separators_do_not_change_a_number(number: int) -> None:
         assert [q.low for q in quantities(f"{number} seats")] == [q.low for q in quantities(f"{number:,} seats")]
 
 
+def test_a_table_of_numbers_is_no_claim_about_one() -> None:
+    claim = "They counted " + ", ".join(f"{n} albums" for n in range(2, 20))
+    assert guards_for("They counted 999 albums.", claim)
+    assert guards_for("They counted 999 albums.", f"{claim}, {claim}") == ()
+
+
 @pytest.mark.parametrize("switch", sorted(GUARDS))
 def test_every_guard_has_its_switch(switch: str) -> None:
     assert getattr(ALL_ON, switch) is True

@@ -23,6 +23,7 @@ _RELATIVE_YEAR = re.compile(
     re.IGNORECASE,
 )
 _NEVER_COMPARED = frozenset(("bare", "title", "span"))
+_MOST_NUMBERS = 24  # a claim with more is a table, and each is held against every number of the premise
 
 
 def number_guard(premise: str, claim: str) -> Guard | None:
@@ -33,10 +34,16 @@ def number_guard(premise: str, claim: str) -> Guard | None:
 
 
 def mismatches(premise: str, claim: str) -> list[Quantity]:
-    """The claim's numbers that the premise has otherwise for the same thing, and nowhere as the claim has them."""
+    """The claim's numbers that the premise has otherwise for the same thing, and nowhere as the claim has them.
+
+    None of a claim that is a table.
+    """
+    claimed = quantities(claim)
+    if len(claimed) > _MOST_NUMBERS:
+        return []
     given = quantities(premise)
     found = []
-    for number in quantities(claim):
+    for number in claimed:
         if number.kind in _NEVER_COMPARED or not _comparable(number, given) or _mentioned(number, given):
             continue
         if number.kind == "year" and (_RELATIVE_YEAR.search(premise) or _within_a_span(number, given, claim)):

@@ -19,6 +19,7 @@ _ROUNDING = 0.025  # two numbers this near may be one, rounded, when the last di
 _ABOUT = 0.1  # "about 100" may be 90 to 110
 _ABOUT_YEARS = 2
 _NOUN_SPAN = 4  # words of a noun phrase after a number
+_NOUN_REACH = 2 * _NOUN_SPAN + 2  # tokens of it, dashes between them counted
 _SPAN_REACH = 8  # tokens from one year to the one that ends its span: "24 May 1819 -- 22 January 1901"
 # the words that end the noun phrase a number counts
 _ENDS = word_set(
@@ -198,7 +199,7 @@ def _counted(words: Sequence[str], start: int) -> str:
     """The stem of the last word of the noun phrase that begins at `start`, "" when none does."""
     noun = ""
     length = 0
-    for word in words[start:]:
+    for word in words[start : start + _NOUN_REACH]:
         if word in DASHES:
             continue
         if length == _NOUN_SPAN or word in _ENDS or not word[0].isalpha():
