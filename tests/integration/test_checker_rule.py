@@ -181,6 +181,25 @@ async def test_later_statements_take_no_places_from_earlier_ones(engine: Engine)
     assert (result.verdict, result.supporting_speakers) == (Verdict.SUPPORTED, ("Ann Lee",))
 
 
+async def test_what_a_speaker_said_later_takes_no_places_from_what_was_said_before(engine: Engine) -> None:
+    later = [
+        StatementDraft(text=f"The bridge is safe, says report {i}.", speaker=Speaker("Ann Lee"), stated_time=day(25))
+        for i in range(20)
+    ]
+    others = [
+        StatementDraft(text="The bridge is safe.", speaker=Speaker(f"Person {i}"), stated_time=day(1))
+        for i in range(80)
+    ]
+    early = StatementDraft(
+        text="I can tell that the old iron bridge is safe for all who walk.",
+        speaker=Speaker("Ann Lee"),
+        stated_time=day(1),
+    )
+    await put(engine, *later, *others, early)
+    result = await check(engine, Claim("The bridge is safe.", "Ann Lee", day(2)))
+    assert early.text in {e.statement.text for e in result.evidence}
+
+
 # reporters
 
 

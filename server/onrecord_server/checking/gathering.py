@@ -114,14 +114,26 @@ class Gatherer:
         """The record's revision and the nearest statements; blocks, so it runs in one hop to a thread."""
         revision, content = self._store.revision(), attribution.content
         pool = ATTRIBUTED_POOL if attribution.speaker else CANDIDATES
-        hits = self._store.search(request.parent, content, vector, pool)
-        while len(hits) == pool and pool < _LARGEST_POOL and self._too_silent(hits, request):
-            pool = min(8 * pool, _LARGEST_POOL)
-            hits = self._store.search(request.parent, content, vector, pool)
+        hits = self._nearest(content, vector, request, pool)
         if attribution.speaker:
             words = name_words(attribution.speaker)
-            hits = merge(hits, self._store.search(request.parent, content, vector, CANDIDATES, speaker_words=words))
+            hits = merge(hits, self._nearest(content, vector, request, CANDIDATES, words))
         return revision, hits
+
+    def _nearest(
+        self,
+        content: str,
+        vector: FloatArray,
+        request: Request,
+        pool: int,
+        speaker_words: Sequence[str] = (),
+    ) -> list[Hit]:
+        """The nearest statements, as many as it takes for enough that speak at the time."""
+        hits = self._store.search(request.parent, content, vector, pool, speaker_words=speaker_words)
+        while len(hits) == pool and pool < _LARGEST_POOL and self._too_silent(hits, request):
+            pool = min(8 * pool, _LARGEST_POOL)
+            hits = self._store.search(request.parent, content, vector, pool, speaker_words=speaker_words)
+        return hits
 
     def _too_silent(self, hits: Sequence[Hit], request: Request) -> bool:
         """Do statements that do not speak at the time take places from those that do?"""
