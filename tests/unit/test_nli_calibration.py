@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +117,24 @@ def test_a_scorer_gives_its_own_scores_beside_the_calibrated_ones(tmp_path: Path
     assert soft.max() < own.max()
     assert soft.argmax(axis=1).tolist() == own.argmax(axis=1).tolist()
     assert calibrated.calibration.apply(own) == pytest.approx(soft)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"temperature": 1e-300}, "above 0.001"),  # float32 has no such number, and would divide by zero
+        ({"temperature": 10**400}, "at most 100"),  # nor has float64
+        ({"temperature": float("nan")}, "must be a number"),
+        ({"method": "vector", "scale": [1, 1, 10**400], "bias": [0, 0, 0]}, "scale[2]"),
+        ({"method": "vector", "scale": [1, 1, 1], "bias": [0, 0, -(10**400)]}, "bias[2]"),
+        ({"method": "x" * 5_000}, "must be none"),
+        ({"temperature": "x" * 5_000}, "must be a number"),
+    ],
+)
+def test_numbers_that_no_calibration_can_use_are_refused_in_a_line(data: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)) as caught:
+        parse_calibration(data)
+    assert len(str(caught.value)) < 200
 
 
 def test_huge_logits_do_not_overflow() -> None:

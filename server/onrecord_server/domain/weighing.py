@@ -23,6 +23,7 @@ FEATURES = ("entailment", "contradiction", "similarity", "overlap", "names", "nu
 """Log-odds of two probabilities, cosine, three shares (0 to 1), the logarithm of the claim's length, and 1."""
 
 _LARGEST = 100.0  # of a coefficient
+_SHOWN = 40  # code points of a wrong value that a message repeats
 _LEAST = 1e-3  # probabilities nearer to 0 or 1 say no more than this: the model is not that sure of anything
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d[\d,.]*\d|\d")
@@ -112,7 +113,7 @@ def _coefficients(value: object, name: str) -> tuple[float, ...]:
         raise ValueError(f"{name} needs {len(FEATURES)} numbers")
     for item in value:
         if isinstance(item, bool) or not isinstance(item, int | float) or not abs(item) <= _LARGEST:
-            raise ValueError(f"{name} holds {item!r}; it must be a number within {_LARGEST:g} of zero")
+            raise ValueError(f"{name} holds {repr(item)[:_SHOWN]}; it must be a number within {_LARGEST:g} of zero")
     return tuple(float(item) for item in value)
 
 

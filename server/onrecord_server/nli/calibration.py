@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,10 @@ MOST_BYTES = 1_000_000
 MOST_KNOTS = 1_000
 LARGEST = 100.0
 """Of a scale, a bias or a temperature: far beyond what any model needs."""
+LEAST = 1e-3
+"""Of a scale or a temperature, exclusive: less divides by what float32 cannot hold."""
 
+_SHOWN = 40  # code points of a wrong value that a message repeats
 _TINY = float(np.finfo(np.float32).tiny)
 _LEAST = 1e-4  # no isotonic probability is smaller: a few hundred pairs never show that something is impossible
 
@@ -197,23 +199,28 @@ def parse_calibration(data: object) -> Calibration:
     if method == Uncalibrated.method:
         return Uncalibrated()
     if method == Temperature.method:
-        return Temperature(_number(data.get("temperature"), "temperature", above=0.0))
+        return Temperature(_number(data.get("temperature"), "temperature", above=LEAST))
     if method == Vector.method:
-        scale = _numbers(data.get("scale"), "scale", len(LABELS), above=0.0)
+        scale = _numbers(data.get("scale"), "scale", len(LABELS), above=LEAST)
         return Vector(scale, _numbers(data.get("bias"), "bias", len(LABELS), above=-LARGEST))
     if method == Isotonic.method:
         knots = data.get("knots")
         if not isinstance(knots, Mapping) or set(knots) != set(LABELS):
             raise ValueError(f"knots needs an object with {', '.join(LABELS)}")
         return Isotonic(tuple(_curve(knots[label], label) for label in LABELS))
-    raise ValueError(f"method is {method!r}; it must be none, temperature, vector or isotonic")
+    raise ValueError(f"method is {_shown(method)}; it must be none, temperature, vector or isotonic")
+
+
+def _shown(value: object) -> str:
+    """A wrong value as a message repeats it."""
+    return repr(value)[:_SHOWN]
 
 
 def _number(value: object, name: str, *, above: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; it must be a number")
-    if not above < value <= LARGEST:
-        raise ValueError(f"{name} is {value!r}; it must be above {above:g} and at most {LARGEST:g}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise ValueError(f"{name} is {_shown(value)}; it must be a number")
+    if not above < value <= LARGEST:  # no float of it before: a whole number may be too large for one
+        raise ValueError(f"{name} is {_shown(value)}; it must be above {above:g} and at most {LARGEST:g}")
     return float(value)
 
 
