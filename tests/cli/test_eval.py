@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import signal
 import subprocess
@@ -259,6 +260,10 @@ def test_bad_lines_of_the_other_modes_are_named(fake: Run, tmp_path: Path, kind:
         ["pairs.jsonl", "--no-cache"],  # the test gives --cache, too
         ["/no/such/pairs.jsonl"],
         ["pairs.jsonl", "--html", "/no/such/folder/page.html"],
+        ["pairs.jsonl", "--html", "-"],
+        ["pairs.jsonl", "--json", ""],
+        ["pairs.jsonl", "--html", "same.txt", "--json", "./same.txt"],
+        ["--claims", "c.jsonl", "--statements", "s.jsonl", "--sweep", "nan"],
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(fake: Run, tmp_path: Path, arguments: list[str]) -> None:
@@ -266,6 +271,56 @@ def test_wrong_use_is_one_line_and_status_2(fake: Run, tmp_path: Path, arguments
     done = fake("eval", *(str(tmp_path / a) if a == "pairs.jsonl" else a for a in arguments))
     assert done.status == 2
     assert done.err.count("\n") == 1
+
+
+def test_a_report_never_takes_the_place_of_data(fake: Run, tmp_path: Path) -> None:
+    pairs, other = (write(tmp_path / name, pair_rows(20)) for name in ("pairs.jsonl", "other.jsonl"))
+    text = write(tmp_path / "plain.json", pair_rows(20))
+    before = {file: Path(file).read_text() for file in (pairs, other, text)}
+    for arguments in (
+        ("eval", "--json", other, pairs),  # meant as a flag, it swallows the first file
+        ("eval", text, "--html", text),
+        ("eval", pairs, "--json", f"{tmp_path}/./pairs.jsonl"),
+        ("calibrate", text, "-o", text),
+        ("calibrate", pairs, "-o", other),
+    ):
+        done = fake(*arguments)
+        assert (done.status, "overwritten" in done.err) == (2, True)
+    assert before == {file: Path(file).read_text() for file in before}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("pairs", {"premise": "a\ud800", "hypothesis": "b", "label": "neutral"}),
+        ("pairs", {"premise": "a", "hypothesis": "\udfffb", "label": "neutral"}),
+        ("claims", {"claim": "The shop \ud800", "label": "SUPPORTED"}),
+        ("claims", {"claim": "The shop is open.", "label": "SUPPORTED", "gold": ["\ud800"]}),
+        ("statements", {"id": "\ud800", "text": "The shop is open."}),
+        ("documents", {"id": "\ud800", "text": "The shop.", "attributions": []}),
+        ("documents", {"text": "The shop\ud800.", "attributions": []}),
+    ],
+)
+def test_what_is_no_unicode_is_a_bad_line(fake: Run, tmp_path: Path, kind: str, row: Any) -> None:
+    bad = write(tmp_path / "bad.jsonl", [row])
+    good = {"claims": str(EXAMPLE / "claims.jsonl"), "statements": str(EXAMPLE / "statements.jsonl")}
+    mode = {"pairs": [bad], "documents": ["--documents", bad]}.get(kind)
+    if mode is None:
+        files = {**good, kind: bad}
+        mode = ["--claims", files["claims"], "--statements", files["statements"], "--encoder", "fake"]
+    done = fake("eval", *mode, "--html", str(tmp_path / "page.html"))
+    assert done.status == 2
+    assert f"{bad}:1: " in done.err
+    assert "surrogate" in done.err
+
+
+def test_a_file_whose_name_is_no_unicode_is_measured(fake: Run, tmp_path: Path) -> None:
+    pairs = write(tmp_path / os.fsdecode(b"a\xff.jsonl"), pair_rows(20))
+    page = tmp_path / "page.html"
+    done = fake("eval", pairs, "--html", str(page), "--json", "-")
+    assert (done.status, done.err) == (0, "")
+    assert done.json["sets"][0]["name"] == "a\N{REPLACEMENT CHARACTER}"
+    assert "a\N{REPLACEMENT CHARACTER}" in page.read_text()
 
 
 def test_a_packed_file_that_is_damaged_is_named(fake: Run, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Datasets:
                 found += self._items(path, lambda data, n=numbers: _recorded(data, next(n)), None)  # type: ignore[misc]
             else:
                 drafts = ingest_document(read_text(path), Source()).drafts
-                found += [Recorded(f"{os.path.basename(path)}#{i}", d) for i, d in enumerate(drafts, start=1)]
+                found += [Recorded(f"{_file_name(path)}#{i}", d) for i, d in enumerate(drafts, start=1)]
         if not found:
             raise InputError(f"{', '.join(map(shown, paths))}: no statement in it")
         return found
@@ -131,7 +131,7 @@ def _recorded(data: dict[str, object], number: int) -> Recorded:
     from onrecord_server.domain.errors import FieldViolation
     from onrecord_server.domain.validation import draft_violations
     from onrecord_server.evaluation.claims import Recorded
-    from onrecord_server.evaluation.data import BadField
+    from onrecord_server.evaluation.data import BadField, unicode_text
     from onrecord_server.rpc.convert import draft_from_proto
 
     if data.get("text") is None:
@@ -147,18 +147,23 @@ def _recorded(data: dict[str, object], number: int) -> Recorded:
     violations += draft_violations(draft, "")
     if violations:
         raise BadField(violations[0].field.removeprefix("statement."), violations[0].message)
-    return Recorded(str(identifier), draft)
+    return Recorded(unicode_text(str(identifier), "id"), draft)
 
 
 def _names(paths: Sequence[str]) -> list[str]:
     """Each file's name without its endings; with its folder where two would be called the same."""
     short = [_stem(path) for path in paths]
     return [
-        name if short.count(name) == 1 else os.path.join(os.path.basename(os.path.dirname(os.path.abspath(p))), name)
+        name if short.count(name) == 1 else os.path.join(_file_name(os.path.dirname(os.path.abspath(p))), name)
         for p, name in zip(paths, short, strict=True)
     ]
 
 
+def _file_name(path: str) -> str:
+    """The last part of a path as a report can hold it: names of files need not be UTF-8."""
+    return os.fsencode(os.path.basename(path)).decode(errors="replace")
+
+
 def _stem(path: str) -> str:
-    name = os.path.basename(path).removesuffix(PACKED)
+    name = _file_name(path).removesuffix(PACKED)
     return os.path.splitext(name)[0] or name

@@ -71,7 +71,7 @@ def command(
     was calibrated on.
     """
     refuse_stdin_twice(pairs)
-    refuse_unwritable(output)
+    refuse_unwritable(output, inputs=pairs)
     folder = cache_folder(cache, no_cache)
     with engine(folder):
         from onrecord_server.evaluation.calibrate import TooFewPairs, file_content, make_calibration

@@ -99,8 +99,13 @@ def command(
         raise click.UsageError("--claims and --statements belong together")
     if claims is None and (without or including or ablation or sweep is not None):
         raise click.UsageError("--without, --with, --ablation and --sweep are for --claims")
-    refuse_stdin_twice([p for p in (*listed, claims, *statements, documents) if p is not None])
-    refuse_unwritable(None if json_file == "-" else json_file, html_file)
+    inputs = [p for p in (*listed, claims, *statements, documents) if p is not None]
+    refuse_stdin_twice(inputs)
+    if html_file == "-":
+        raise click.UsageError("--html needs the name of a file")
+    if sweep is not None and sweep != sweep:
+        raise click.UsageError("--sweep needs a number")
+    refuse_unwritable(json_file, html_file, inputs=[*inputs, *filter(None, [calibration])])
     folder = cache_folder(cache, no_cache)
     began = time.monotonic()
     with engine(folder):

@@ -111,7 +111,7 @@ def read_claim(data: Mapping[str, object]) -> LabelledClaim:
         return LabelledClaim(claim, label)
     if not isinstance(gold, list) or not all(isinstance(item, str) for item in gold):
         raise BadField("gold", "is not a list of ids")
-    return LabelledClaim(claim, label, frozenset(gold))
+    return LabelledClaim(claim, label, frozenset(unicode_text(item, "gold") for item in gold))
 
 
 def read_document(data: Mapping[str, object]) -> AnnotatedDocument:
@@ -128,7 +128,7 @@ def read_document(data: Mapping[str, object]) -> AnnotatedDocument:
         if not parts[2]:
             raise BadField(f"attributions[{i}].content", "is empty")
         annotations.append(Annotation(*parts))
-    return AnnotatedDocument(str(data.get("id", "")), text, tuple(annotations))
+    return AnnotatedDocument(unicode_text(str(data.get("id", "")), "id"), text, tuple(annotations))
 
 
 def _text(data: Mapping[str, object], key: str) -> str:
@@ -139,6 +139,15 @@ def _text(data: Mapping[str, object], key: str) -> str:
         raise BadField(key, "is not a string")
     if not value.strip():
         raise BadField(key, "is empty")
+    return unicode_text(value, key)
+
+
+def unicode_text(value: str, key: str) -> str:
+    """The value, or BadField where no file and no tokenizer can carry it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise BadField(key, f"has a lone surrogate at code point {error.start:,}; it must be valid Unicode") from None
     return value
 
 
