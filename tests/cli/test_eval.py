@@ -229,6 +229,7 @@ def test_a_bad_line_is_named_and_can_be_passed_over(fake: Run, tmp_path: Path, r
         ("statements", {"id": "a"}, '"text" is missing'),
         ("statements", {"id": "a", "text": "b", "stance": "SUNG"}, '"stance"'),
         ("documents", {"text": "The shop."}, '"attributions" is missing'),
+        ("documents", {"text": "x" * 200_001, "attributions": []}, '"text" has 200,001 code points'),
         (
             "documents",
             {"text": "The shop.", "attributions": [{"source": [], "cue": [], "content": [[0, 99]]}]},
@@ -312,6 +313,15 @@ def test_what_is_no_unicode_is_a_bad_line(fake: Run, tmp_path: Path, kind: str, 
     assert done.status == 2
     assert f"{bad}:1: " in done.err
     assert "surrogate" in done.err
+
+
+@pytest.mark.parametrize("text", ["", "x " * 100_001, "The shop\0."])
+def test_a_document_that_the_server_would_refuse_is_no_record(fake: Run, tmp_path: Path, text: str) -> None:
+    document = tmp_path / "d.txt"
+    document.write_text(text)
+    done = fake("eval", "--claims", str(EXAMPLE / "claims.jsonl"), "--statements", str(document), "--encoder", "fake")
+    assert done.status == 2
+    assert f"{document}: the text " in done.err
 
 
 def test_a_file_whose_name_is_no_unicode_is_measured(fake: Run, tmp_path: Path) -> None:

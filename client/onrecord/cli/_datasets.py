@@ -50,7 +50,9 @@ class Datasets:
 
     def record(self, paths: Sequence[str]) -> list[Recorded]:
         """Statements: those of .jsonl files, and those that other files, documents, are read into."""
+        from onrecord_server.domain.limits import DOCUMENT_CODE_POINTS
         from onrecord_server.domain.types import Source
+        from onrecord_server.domain.validation import text_violations
         from onrecord_server.evaluation.claims import Recorded
         from onrecord_server.ingest import ingest_document
 
@@ -60,7 +62,10 @@ class Datasets:
                 numbers = iter(range(1, 1 << 62))
                 found += self._items(path, lambda data, n=numbers: _recorded(data, next(n)), None)  # type: ignore[misc]
             else:
-                drafts = ingest_document(read_text(path), Source()).drafts
+                text = read_text(path)
+                if bad := text_violations("text", text, DOCUMENT_CODE_POINTS, required=True):
+                    raise InputError(f"{shown(path)}: the text {bad[0].message}")
+                drafts = ingest_document(text, Source()).drafts
                 found += [Recorded(f"{_file_name(path)}#{i}", d) for i, d in enumerate(drafts, start=1)]
         if not found:
             raise InputError(f"{', '.join(map(shown, paths))}: no statement in it")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from onrecord_server.domain.limits import DOCUMENT_CODE_POINTS
 from onrecord_server.domain.types import Claim, Verdict
 from onrecord_server.domain.validation import claim_violations
 from onrecord_server.nli.labels import LABELS
@@ -139,6 +140,8 @@ def _text(data: Mapping[str, object], key: str) -> str:
         raise BadField(key, "is not a string")
     if not value.strip():
         raise BadField(key, "is empty")
+    if len(value) > DOCUMENT_CODE_POINTS.value:
+        raise BadField(key, f"has {len(value):,} code points; at most {DOCUMENT_CODE_POINTS.value:,} are read")
     return unicode_text(value, key)
 
 
