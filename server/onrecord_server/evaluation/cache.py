@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +36,18 @@ class RecordFile:
     """Rows of `width` float32 numbers by key. Several processes may use one file.
 
     folder None keeps the rows in memory only. A file that ends in the middle of a record (a full disk, a crash) is read
-    up to there and mended by the next write.
+    up to there and mended by the next write. Rows that are not finite, or not `valid` (rows -> a mask), are not taken.
     """
 
-    def __init__(self, folder: Path | None, kind: str, info: ModelInfo, width: int) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        kind: str,
+        info: ModelInfo,
+        width: int,
+        valid: Callable[[FloatArray], npt.NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._valid = valid
         self._dtype = np.dtype([("key", "V16"), ("row", "<f4", (width,))])
         self._rows: dict[bytes, FloatArray] = {}
         self.added = 0
@@ -54,9 +62,11 @@ class RecordFile:
 
     def _read(self, path: Path) -> None:
         records = np.fromfile(path, dtype=self._dtype, count=path.stat().st_size // self._dtype.itemsize)
-        finite = np.isfinite(records["row"]).all(axis=1)
+        sound = np.isfinite(records["row"]).all(axis=1)
+        if self._valid is not None:
+            sound &= self._valid(records["row"])
         # one copy of all rows, and views into it
-        rows, keys = records["row"][finite], records["key"][finite].tobytes()
+        rows, keys = records["row"][sound], records["key"][sound].tobytes()
         self._rows = {keys[i * KEY_BYTES : (i + 1) * KEY_BYTES]: row for i, row in enumerate(rows)}
 
     def __contains__(self, key: bytes) -> bool:

@@ -34,7 +34,14 @@ class Scores:
 
 def pair_file(folder: Path | None, info: ModelInfo) -> RecordFile:
     """Where a model's pair scores are kept."""
-    return RecordFile(folder, "pairs", info, 4)
+    return RecordFile(folder, "pairs", info, 4, _are_scores)
+
+
+def _are_scores(rows: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which rows hold three probabilities; a damaged file's others are scored again."""
+    given = np.clip(rows[:, :3], -1.0, 2.0)
+    sound: npt.NDArray[np.bool_] = (given >= 0).all(axis=1) & (np.abs(given.sum(axis=1) - 1.0) < 0.01)
+    return sound
 
 
 def vector_file(folder: Path | None, encoder: TextEncoder) -> RecordFile:

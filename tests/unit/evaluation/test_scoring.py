@@ -69,16 +69,27 @@ def test_a_hypothesis_that_fills_the_model_is_neutral_and_told() -> None:
 
 def test_a_file_that_ends_within_a_record_loses_that_record_alone(tmp_path: Path) -> None:
     info = load_scorer("fake").info
-    kept = pair_file(tmp_path, info)
+    kept = RecordFile(tmp_path, "rows", info, 4)
     keys = [key_of([str(i)]) for i in range(3)]
     kept.add(keys[:2], np.array([[1, 2, 3, 4], [5, 6, 7, 8]], dtype=np.float32))
     (file,) = tmp_path.glob("*.bin")
     file.write_bytes(file.read_bytes()[:-5])
-    again = pair_file(tmp_path, info)
+    again = RecordFile(tmp_path, "rows", info, 4)
     assert keys[0] in again
     assert keys[1] not in again
     again.add(keys[1:], np.array([[5, 6, 7, 8], [9, 9, 9, 9]], dtype=np.float32))
-    assert pair_file(tmp_path, info).get(keys).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]]
+    assert RecordFile(tmp_path, "rows", info, 4).get(keys).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]]
+
+
+@pytest.mark.parametrize("value", [5.0, 0.0, -1e30, np.nan])
+def test_what_is_kept_and_is_no_probability_is_scored_again(tmp_path: Path, value: float) -> None:
+    scorer = Counting()
+    kept = pair_file(tmp_path, scorer.info)
+    damaged = np.array([[value, value, value, 0.0]], dtype=np.float32)
+    kept.add([key_of(PAIRS[0])], damaged)
+    expected = score_pairs(scorer, PAIRS[:2], pair_file(None, scorer.info)).probabilities
+    found = score_pairs(scorer, PAIRS[:2], pair_file(tmp_path, scorer.info)).probabilities
+    assert found.tolist() == expected.tolist()
 
 
 def test_models_and_kinds_have_files_of_their_own(tmp_path: Path) -> None:
