@@ -29,8 +29,8 @@ DEFAULT_OPTIONS = CheckOptions(
 # Where the model comes with a weighing (domain/weighing.py): the thresholds apply to weighed probabilities, which know
 # of nearness, so that the topic gate is left with what is not worth the model's time.
 WEIGHED_OPTIONS = CheckOptions(
-    support_threshold=0.5,
-    contradiction_threshold=0.5,
+    support_threshold=0.45,
+    contradiction_threshold=0.55,
     contradiction_margin=0.0,
     topic_threshold=0.4,
     max_evidence=5,
@@ -40,6 +40,7 @@ WEIGHED_OPTIONS = CheckOptions(
 # one decides. A statement weighs its probability times its similarity to the claim, so that a shaky contradiction from
 # a statement about something near does not stand against a plain word on the very thing.
 CONFLICT_RATIO = 0.8
+WEIGHED_CONFLICT_RATIO = 0.9
 
 # A statement that holds less than this share of the claim's content words cannot contradict it (domain/overlap.py).
 CONTRADICTION_OVERLAP = 0.5
@@ -240,7 +241,8 @@ def decide(
             return Decision(Verdict.CONTRADICTED, stolen, Reason.EXCLUSIVE_ATTRIBUTION, judgements)
     if supports and contradicts:
         weights = [_heaviest(pairs, relation) for relation in (Relation.SUPPORTS, Relation.CONTRADICTS)]
-        if min(weights) >= CONFLICT_RATIO * max(weights):
+        weighed = any(c.weighed is not None for c in candidates)
+        if min(weights) >= (WEIGHED_CONFLICT_RATIO if weighed else CONFLICT_RATIO) * max(weights):
             return Decision(Verdict.CONFLICTING, min(supports, contradicts), Reason.NONE, judgements)
         if weights[0] > weights[1]:
             contradicts = 0.0
