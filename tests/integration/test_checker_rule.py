@@ -235,12 +235,17 @@ async def test_who_reported_it_is_found_as_its_speaker(engine: Engine, draft: St
 
 
 async def test_statements_that_decide_only_together_are_cited_together(engine: Engine) -> None:
-    await put(engine, ("Ann Lee", "The bridge is safe and dry."), ("Bo Roe", "The bridge has lamps that burn."))
+    await put(engine, ("Ann Lee", "The bridge is safe and dry."), ("Ann Lee", "The bridge has lamps that burn."))
     claim = "The bridge is safe with lamps."
     result = await check(engine, claim)
     assert result.verdict is Verdict.SUPPORTED
     assert [(e.relation, e.notes) for e in result.evidence] == [(Relation.SUPPORTS, ("joined",))] * 2
     assert (await check(engine, claim, "joined_premises")).verdict is Verdict.NOT_ENOUGH_EVIDENCE
+
+
+async def test_words_of_two_speakers_are_not_put_together(engine: Engine) -> None:
+    await put(engine, ("Ann Lee", "The bridge is safe and dry."), ("Bo Roe", "The bridge has lamps that burn."))
+    assert (await check(engine, "The bridge is safe with lamps.")).verdict is Verdict.NOT_ENOUGH_EVIDENCE
 
 
 async def test_a_claim_that_is_plainly_decided_asks_the_model_once(engine: Engine) -> None:

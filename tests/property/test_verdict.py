@@ -207,3 +207,13 @@ def test_nan_thresholds_and_similarities_are_refused() -> None:
         Thresholds.resolve(CheckOptions(support_threshold=math.nan))
     with pytest.raises(ValueError, match="similarity"):
         candidate(0.9, 0.05, similarity=math.nan)
+
+
+def test_somebody_elses_very_words_outweigh_a_far_contradiction() -> None:
+    own = Candidate(NliScores(0.1, 0.2, 0.7), 0.5)
+    rival = Candidate(NliScores(0.95, 0.03, 0.02), 0.9, by_claimed=False)
+    decision = decide([own, rival], LIMITS, attributed=True)
+    assert (decision.verdict, decision.reason) == (Verdict.NOT_ENOUGH_EVIDENCE, Reason.OTHER_SPEAKER)
+    near = replace(own, scores=NliScores(0.02, 0.03, 0.95), similarity=0.85)
+    assert decide([near, rival], LIMITS, attributed=True).verdict is Verdict.CONTRADICTED
+    assert decide([own], LIMITS, attributed=True).verdict is Verdict.CONTRADICTED

@@ -20,7 +20,7 @@ from onrecord_server.nli.files import weighing_beside
 
 # likes what the model likes, and the more the nearer the statement is
 WEIGHING = Weighing((1, 0, 3, 2, 1, 0, 0, -5), (0, 1, 3, 2, 1, 0, 0, -5))
-NEAR, FAR = Nearness(0.9, 1.0, 1.0, 1.0, 8), Nearness(0.45, 0.2, 0.0, 1.0, 8)
+NEAR, FAR = Nearness(0.9, 1.0, 1.0, 1.0, 8), Nearness(0.55, 0.2, 0.0, 1.0, 8)
 AGAINST = NliScores(0.05, 0.15, 0.8)
 LIMITS = Thresholds.resolve(WEIGHED_OPTIONS)
 

@@ -108,7 +108,12 @@ def _evidence(out: Out, evidence: Evidence) -> None:
     scores = evidence.scores
     facts = [f"similarity {evidence.similarity:.2f}", *(words(note) for note in evidence.notes)]
     if scores.entailment or scores.contradiction:  # else the model was not asked
-        facts[:0] = [f"entailment {scores.entailment:.2f}", f"contradiction {scores.contradiction:.2f}"]
+        # what the thresholds see, where that is not the model's own word
+        seen = evidence.weighed_scores or scores
+        shown = ((name, getattr(scores, name), getattr(seen, name)) for name in ("entailment", "contradiction"))
+        facts[:0] = [
+            f"{name} {own:.2f}" + (f" (weighed {w:.2f})" if seen is not scores else "") for name, own, w in shown
+        ]
     out.print(Padding(Text(" · ".join(facts), "dim"), (0, 0, 0, 2)))
 
 

@@ -194,9 +194,11 @@ class CheckOptions(_message.Message):
     TOPIC_THRESHOLD_FIELD_NUMBER: _builtins.int
     MAX_EVIDENCE_FIELD_NUMBER: _builtins.int
     support_threshold: _builtins.float
-    """A statement supports when its entailment probability is at least this. 0 to 1."""
+    """A statement supports when its entailment probability (weighed, where the model comes with a weighing: see
+    `Evidence.weighed_scores`) is at least this. 0 to 1.
+    """
     contradiction_threshold: _builtins.float
-    """A statement contradicts when its contradiction probability is at least this. 0 to 1."""
+    """A statement contradicts when its contradiction probability, weighed likewise, is at least this. 0 to 1."""
     contradiction_margin: _builtins.float
     """… and exceeds its entailment probability by at least this. 0 to 1."""
     topic_threshold: _builtins.float

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from onrecord_server.checking.candidates import Scored
 from onrecord_server.checking.premises import WINDOW_CODE_POINTS, Premise
+from onrecord_server.domain.speakers import same_speaker
 from onrecord_server.domain.standing import Standing
-from onrecord_server.domain.types import Span, Stance
+from onrecord_server.domain.types import Span, Stance, Statement
 from onrecord_server.domain.verdict import Thresholds
 
 JOINED = 2
@@ -17,7 +18,8 @@ JOINED = 2
 def joinable(scored: Sequence[Scored], limits: Thresholds) -> list[int]:
     """Places of the statements that may be joined, the nearest to the claim first.
 
-    On the topic, of the claimed speaker where the claim names one (and his own words), asserted, speaking at the time.
+    On the topic, of the claimed speaker where the claim names one (and his own words), asserted, speaking at the time,
+    and all of one speaker: words of two people put together are nobody's.
     """
     found = [
         k
@@ -28,7 +30,13 @@ def joinable(scored: Sequence[Scored], limits: Thresholds) -> list[int]:
         and one.candidate.stance is Stance.ASSERTED
         and one.candidate.standing is Standing.SPEAKS
     ]
-    return sorted(found, key=lambda k: (-scored[k].candidate.similarity, scored[k].hit.statement.name))
+    found.sort(key=lambda k: (-scored[k].candidate.similarity, scored[k].hit.statement.name))
+    return [k for k in found if _one_speaker(scored[found[0]].hit.statement, scored[k].hit.statement)]
+
+
+def _one_speaker(one: Statement, other: Statement) -> bool:
+    names = one.speaker.name, other.speaker.name
+    return same_speaker(names[0], other.speaker) if all(names) else not any(names)
 
 
 def join(scored: Sequence[Scored], limits: Thresholds) -> tuple[tuple[int, ...], Premise] | None:

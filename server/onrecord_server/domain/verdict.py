@@ -32,7 +32,7 @@ WEIGHED_OPTIONS = CheckOptions(
     support_threshold=0.45,
     contradiction_threshold=0.55,
     contradiction_margin=0.0,
-    topic_threshold=0.4,
+    topic_threshold=0.5,
     max_evidence=5,
 )
 
@@ -229,14 +229,15 @@ def decide(
     if claim_stance is Stance.QUESTIONED:
         return Decision(Verdict.NOT_ENOUGH_EVIDENCE, 1.0, Reason.NOT_ASSERTED, judgements)
     pairs = list(zip(candidates, judgements, strict=True))
-    own = [j for c, j in pairs if c.by_claimed]
+    own_pairs = [(c, j) for c, j in pairs if c.by_claimed]
+    own = [j for _, j in own_pairs]
     supports, contradicts = _strongest(own, Relation.SUPPORTS), _strongest(own, Relation.CONTRADICTS)
 
     if exclusive:
         # the words belong to somebody the claim rules out, or to others only
-        rivals = _strongest([j for c, j in pairs if c.by_excluded], Relation.SUPPORTS)
+        excluded = _strongest([j for c, j in pairs if c.by_excluded], Relation.SUPPORTS)
         others = _strongest([j for c, j in pairs if not c.by_claimed], Relation.SUPPORTS)
-        stolen = max(rivals, others if not supports else 0.0)
+        stolen = max(excluded, others if not supports else 0.0)
         if stolen:
             return Decision(Verdict.CONTRADICTED, stolen, Reason.EXCLUSIVE_ATTRIBUTION, judgements)
     if supports and contradicts:
@@ -246,6 +247,14 @@ def decide(
             return Decision(Verdict.CONFLICTING, min(supports, contradicts), Reason.NONE, judgements)
         if weights[0] > weights[1]:
             contradicts = 0.0
+    if attributed and contradicts and not supports:
+        rivals = [(c, j) for c, j in pairs if not c.by_claimed and j.relation is Relation.SUPPORTS]
+        if _nearest_weight(own_pairs, Relation.CONTRADICTS) < CONFLICT_RATIO * _nearest_weight(
+            rivals, Relation.SUPPORTS
+        ):
+            # the very words are somebody else's: what the claimed speaker said on something near does not refute them
+            strongest = _strongest((j for _, j in rivals), Relation.SUPPORTS)
+            return Decision(Verdict.NOT_ENOUGH_EVIDENCE, strongest, Reason.OTHER_SPEAKER, judgements)
     if contradicts:
         return Decision(Verdict.CONTRADICTED, contradicts, Reason.NONE, judgements)
     if supports:
@@ -268,6 +277,11 @@ def _strongest(judgements: Iterable[Judgement], relation: Relation) -> float:
 def _heaviest(pairs: Iterable[tuple[Candidate, Judgement]], relation: Relation) -> float:
     """Largest weight, strength times nearness, among the claimed speaker's judgements of that relation."""
     return max((j.strength * c.weight for c, j in pairs if c.by_claimed and j.relation is relation), default=0.0)
+
+
+def _nearest_weight(pairs: Iterable[tuple[Candidate, Judgement]], relation: Relation) -> float:
+    """Largest strength times similarity among the judgements of that relation, weighed or not; 0 when there is none."""
+    return max((j.strength * c.similarity for c, j in pairs if j.relation is relation), default=0.0)
 
 
 def _undecided(
