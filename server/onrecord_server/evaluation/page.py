@@ -182,7 +182,12 @@ def _claims(report: Report) -> tuple[str, str]:
             [*(f"{row[key]:g}" for key in limits), *(_percent(row[key]) for key in keys)] for row in report["sweep"]
         ]
         parts.append(_section("Best thresholds", _table(head, rows)))
-    parts.append(_section("Mistakes: wrong decisions, the surest first, then what was left open", _listed(report["mistakes"], _claim_mistake)))
+    parts.append(
+        _section(
+            "Mistakes: decided wrongly, then left open",
+            _listed(report["mistakes"], _claim_mistake),
+        )
+    )
     switched = (("without", report["without"]), ("with", report["including"]))
     off = "".join(f", {word} {', '.join(names)}" for word, names in switched if names)
     return f"{report['claim_count']:,} claims against {report['statement_count']:,} statements{off}", "".join(parts)
