@@ -23,7 +23,7 @@ def build_result(gathered: Gathered, outcome: Outcome, provenance: Provenance, t
     decision = outcome.decision
     rows = sorted(outcome.rows, key=_order, reverse=True)
     if outcome.parts:
-        rows = _each_part_first(rows)
+        rows = _each_part_first(rows, outcome)
     shown = rows[: provenance.options.max_evidence]
     supporting, contradicting = _speakers(rows, Relation.SUPPORTS), _speakers(rows, Relation.CONTRADICTS)
     parts = _parts(outcome, shown)
@@ -60,10 +60,15 @@ def _order(row: Row) -> tuple[bool, bool, bool, float]:
     return (decides and candidate.by_claimed, decides, would, strength)
 
 
-def _each_part_first(rows: Sequence[Row]) -> list[Row]:
-    """The best row of each part before the others, so that no part goes without evidence when there is room for it."""
+def _each_part_first(rows: Sequence[Row], outcome: Outcome) -> list[Row]:
+    """The best row of each part before the others, so that no part goes without evidence when there is room for it.
+
+    Parts on which the verdict rests come first.
+    """
     firsts = {row.part: row for row in reversed(rows)}
+    verdicts = [one.decision.verdict for _, one in outcome.parts]
     leading = [row for row in rows if firsts[row.part] is row]
+    leading.sort(key=lambda row: verdicts[row.part - 1] is not outcome.decision.verdict)
     return [*leading, *(row for row in rows if firsts[row.part] is not row)]
 
 
