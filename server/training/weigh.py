@@ -22,7 +22,6 @@ from packed import read_lines
 
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Claim, StatementDraft
-from onrecord_server.domain.verdict import WEIGHED_OPTIONS
 from onrecord_server.domain.weighing import FEATURES, features, nearness
 from onrecord_server.evaluation.claims import Recorded, embed_record, open_bench
 from onrecord_server.evaluation.data import LabelledClaim
@@ -32,6 +31,7 @@ from onrecord_server.nli import load_encoder, load_scorer
 CLASSES = ("SUPPORTED", "NOT_ENOUGH_EVIDENCE", "CONTRADICTED")
 TAU = 0.5
 L2 = 1e-3
+LEAST_SIMILARITY = 0.4  # of a statement that is fitted on; somewhat below the gate of the service
 # one reading of each statement, and nothing but the model's word on it
 ALONE = ("compounds", "joined_premises", "weighing")
 Floats = npt.NDArray[np.float64]
@@ -65,7 +65,7 @@ def read_features(args: argparse.Namespace) -> tuple[Floats, Ints, Ints]:
             content = one.attribution.content
             for scored in one.scored:
                 near = nearness(content, scored.premise.text, scored.hit.similarity)
-                if near.similarity >= (WEIGHED_OPTIONS.topic_threshold or 0.0):
+                if near.similarity >= LEAST_SIMILARITY:
                     found.append((number, features(scored.score.scores, near)))
         return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,12 +23,6 @@ from onrecord_server.domain.types import (
 )
 
 PARENT = "collections/default"
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as opened:
-        yield opened
 
 
 async def put(engine: Engine, *drafts: tuple[str, str] | StatementDraft) -> None:

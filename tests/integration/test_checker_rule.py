@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 
-from onrecord_server.app import Engine, open_engine
+from onrecord_server.app import Engine
 from onrecord_server.checking.checker import Checker
 from onrecord_server.checking.worker import ScoredPairs
-from onrecord_server.config import ServerConfig
 from onrecord_server.domain.errors import Overloaded
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import (
@@ -26,12 +25,6 @@ from onrecord_server.domain.types import (
 )
 
 PARENT = "collections/default"
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as opened:
-        yield opened
 
 
 async def put(engine: Engine, *drafts: tuple[str, str] | StatementDraft) -> None:

@@ -173,6 +173,12 @@ async def test_a_document_is_stored_once(record: Record) -> None:
     assert not elsewhere.already_ingested
 
 
+async def test_a_known_document_is_not_read_again(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await record.ingest("", DOCUMENT, SOURCE)
+    monkeypatch.setattr("onrecord_server.checking.record.ingest_document", None)
+    assert (await record.ingest("", DOCUMENT, SOURCE)).statements == first.statements
+
+
 async def test_a_document_ingested_by_many_at_once_is_stored_once(record: Record) -> None:
     results = await asyncio.gather(*(record.ingest("", DOCUMENT, SOURCE) for _ in range(8)))
     assert len({tuple(s.name for s in r.statements) for r in results}) == 1

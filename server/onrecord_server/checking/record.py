@@ -14,7 +14,7 @@ import numpy as np
 from onrecord_server.domain import limits, validation
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, OnrecordError
 from onrecord_server.domain.types import Source, Statement, StatementDraft
-from onrecord_server.ingest import Tagger, ingest_document
+from onrecord_server.ingest import Tagger, document_id, ingest_document
 from onrecord_server.store.base import FloatArray, Page, StatementStore
 
 # Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
@@ -109,10 +109,10 @@ class Record:
         parent = validation.parse_parent(parent)
         violations = validation.text_violations("text", text, limits.DOCUMENT_CODE_POINTS, required=True)
         validation.raise_if_any(violations + validation.source_violations(source))
-        read = await asyncio.to_thread(ingest_document, text, source, self._tagger)
-        stored = await self._stored(parent, read.document)
+        stored = await self._stored(parent, document_id(text))
         if stored is not None:
             return stored
+        read = await asyncio.to_thread(ingest_document, text, source, self._tagger)
         if dry_run or not read.drafts:
             return IngestResult(read.document, read.drafts, False, read.publish_time)
         drafts = _named(parent, read.document, read.drafts)

@@ -52,6 +52,11 @@ class _Resolved:
     relayed_by: str = ""
 
 
+def document_id(text: str) -> str:
+    """The id of a document: the same for the same text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def ingest_document(text: str, source: Source, tagger: Tagger | None = None) -> IngestedDocument:
     """Split a document into attributed statements. Deterministic, linear in the length of the text.
 
@@ -61,7 +66,7 @@ def ingest_document(text: str, source: Source, tagger: Tagger | None = None) -> 
     the text or a dateline becomes publish_time when the source has none. `original_span` is in code points of `text`,
     and `text[span] == original` for every draft.
     """
-    document = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    document = document_id(text)
     clean = readable(text)
     body, dated = read_head(clean)
     publish_time = source.publish_time or dated
