@@ -86,8 +86,8 @@ def from_status(status: status_pb2.Status) -> OnrecordError:
         return NotFound(message, code=code, reason=info.reason, resource_name=resource_name)
     if kind is AlreadyExists:
         return AlreadyExists(message, code=code, reason=info.reason, resource_name=resource_name)
-    if kind is Overloaded:
-        return Overloaded(message, code=code, reason=info.reason, retry_after=retry_after)
+    if kind is Overloaded or kind is DeadlineExceeded:
+        return kind(message, code=code, reason=info.reason, retry_after=retry_after)
     return kind(message, code=code, reason=info.reason)
 
 

@@ -98,6 +98,10 @@ class Transport(Protocol):
         """Call and wait. `request`: a message, or an iterator of messages for a client stream."""
         ...
 
+    def stream(self, method: Callable[..., Any], requests: Iterator[Any], timeout: float | None) -> Iterator[Any]:
+        """Call a method with streams both ways; the answers as they come. Left early, the call is cancelled."""
+        ...
+
     def wait_ready(self, timeout: float) -> None:
         """Return when calls are answered; Unavailable when that takes more than `timeout` seconds."""
         ...
@@ -130,6 +134,24 @@ class ChannelTransport:
             if not self._closed:
                 raise
             failure = ClientClosed(_CLOSED)
+        raise failure
+
+    def stream(self, method: Callable[..., Any], requests: Iterator[Any], timeout: float | None) -> Iterator[Any]:
+        """See `Transport.stream`. Raises the errors of this package only."""
+        self._open()
+        try:
+            call = method(requests, timeout=timeout, metadata=self._metadata)
+        except ValueError:
+            if not self._closed:
+                raise
+            raise ClientClosed(_CLOSED) from None
+        try:
+            yield from call
+            return
+        except grpc.RpcError as error:
+            failure = for_caller(from_rpc_error(error, target=self.target, timeout=timeout))
+        finally:
+            call.cancel()
         raise failure
 
     def wait_ready(self, timeout: float) -> None:

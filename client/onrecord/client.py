@@ -12,6 +12,7 @@ from onrecord._batching import BATCH_ITEMS, Batch
 from onrecord._importing import Importer
 from onrecord._request import Fields
 from onrecord._split import chunks
+from onrecord._streaming import Stream
 from onrecord._transport import MESSAGE_BUDGET, ChannelTransport, Transport
 from onrecord.errors import OnrecordError
 from onrecord.types import DEFAULT_COLLECTION, CheckOptions, Claim, Source, Speaker, Statement
@@ -136,6 +137,29 @@ class Client:
         _request.many(fields, "claims", claims)
         fields.check()
         return Batch(self._transport, parent, wire_options, _limit(timeout, self._batch_timeout)).run(claims)
+
+    def check_stream(
+        self,
+        claims: Iterable[str | Claim],
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        options: CheckOptions | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[types.CheckResult | OnrecordError]:
+        """Check any number of claims over one stream; one outcome a claim, in their order, as soon as it is there.
+
+        Nothing is collected: the iterable is read as the server takes the claims, and the server waits for a caller who
+        takes outcomes slowly. A bad claim is an error in its place. A busy server makes the stream wait, and answers
+        single checks first. timeout: seconds for the whole stream, default none.
+
+        When the stream itself fails its error is raised; the outcomes before it stand, so go on with the first claim
+        that has none. The iterable is read in another thread.
+        """
+        fields = Fields()
+        parent, wire_options = _request.parent(fields, collection), _request.options(fields, options)
+        _request.many(fields, "claims", claims)
+        fields.check()
+        return Stream(self._transport, parent, wire_options, _limit(timeout, None)).run(claims)
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None) -> list[types.PairScore]:
         """What the NLI model alone says of (premise, hypothesis) pairs, in their order. All or an error."""

@@ -153,9 +153,21 @@ class Overloaded(OnrecordError):
 
 
 class DeadlineExceeded(OnrecordError):
-    """No answer in time."""
+    """No answer in time.
+
+    With the reason DEADLINE_UNREACHABLE the server was too busy for the deadline and did nothing: then `retry_after`
+    is the seconds after which the same call may be in time, None when it would need a longer deadline in any case.
+    """
 
     default_code = "DEADLINE_EXCEEDED"
+
+    def __init__(self, message: str, *, code: str = "", reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, code=code, reason=reason)
+        self.retry_after = retry_after
+
+    def to_dict(self) -> dict[str, object]:
+        """With `retry_after`."""
+        return {**super().to_dict(), "retry_after": self.retry_after}
 
 
 class Unavailable(OnrecordError):

@@ -155,14 +155,15 @@ async def serve(config: ServerConfig) -> int:
             failure = await _unless_stopped(stop, engine.died)
             if failure is not None:
                 click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
-            await drain(server, health, guard, config.drain_seconds)
+            await drain(server, slot, health, guard, config.drain_seconds)
         return 0 if failure is None else 1
 
 
-async def drain(server: Server, health: Health, guard: CallGuard, seconds: float) -> None:
-    """Say NOT_SERVING, take no new calls, let those in flight finish for at most `seconds`."""
+async def drain(server: Server, slot: BackendSlot, health: Health, guard: CallGuard, seconds: float) -> None:
+    """Say NOT_SERVING, take no new calls, let those in flight finish for at most `seconds`; streams read no more."""
     await health.not_serving()
     await asyncio.sleep(min(PROPAGATION_SECONDS, seconds))
+    slot.draining.set()
     stopping = asyncio.create_task(server.stop(seconds))
     idle = asyncio.create_task(guard.idle())
     await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)

@@ -34,6 +34,8 @@ def example(kind: type[OnrecordError]) -> OnrecordError:
         return kind("collections/default/statements/s1")
     if kind is errors.Overloaded:
         return errors.Overloaded(1.5)
+    if kind is errors.DeadlineUnreachable:
+        return errors.DeadlineUnreachable(needed=2.0, left=0.5, retry_after=1.5)
     return kind("what is wrong; what to do")
 
 

@@ -29,11 +29,19 @@ EXAMPLES: list[errors.OnrecordError] = [
     errors.NotFound(NAME),
     errors.AlreadyExists(NAME),
     errors.Overloaded(2.0),
+    errors.DeadlineUnreachable(needed=2.0, left=0.5, retry_after=1.5),
     *(
         kind("what is wrong; what to do")
         for kind in TABLE
         if kind
-        not in (errors.InvalidInput, errors.NotFound, errors.AlreadyExists, errors.Overloaded, errors.OnrecordError)
+        not in (
+            errors.InvalidInput,
+            errors.NotFound,
+            errors.AlreadyExists,
+            errors.Overloaded,
+            errors.DeadlineUnreachable,
+            errors.OnrecordError,
+        )
     ),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from onrecord_server.app import Engine
 from onrecord_server.checking.checker import Checker
-from onrecord_server.checking.worker import ScoredPairs
+from onrecord_server.checking.worker import ScoredPairs, Seat
 from onrecord_server.domain.errors import Overloaded
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import (
@@ -50,9 +50,9 @@ class Asked:
         self._score = engine.worker.score
         engine.worker.score = self.score  # type: ignore[method-assign]
 
-    async def score(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> ScoredPairs:
+    async def score(self, pairs: Sequence[tuple[str, str]], *, seat: Seat) -> ScoredPairs:
         self.pairs += pairs
-        return await self._score(pairs, deadline=deadline)
+        return await self._score(pairs, seat=seat)
 
 
 # compound claims

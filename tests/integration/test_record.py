@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from onrecord_server.checking.record import Record
-from onrecord_server.checking.worker import InferenceWorker
+from onrecord_server.checking.worker import InferenceWorker, Priority
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, NotFound, OnrecordError, ShuttingDown
 from onrecord_server.domain.types import Source, Speaker, Statement, StatementDraft
 from onrecord_server.nli import FloatArray
@@ -136,11 +136,11 @@ class ShutAfter:
         self._worker = worker
         self._calls = calls
 
-    async def embed(self, texts: Sequence[str]) -> FloatArray:
+    async def embed(self, texts: Sequence[str], *, priority: Priority = Priority.INTERACTIVE) -> FloatArray:
         if self._calls == 0:
             raise ShuttingDown("the server is shutting down")
         self._calls -= 1
-        return await self._worker.embed(texts)
+        return await self._worker.embed(texts, priority=priority)
 
 
 async def test_what_stops_an_import_leaves_no_success_untold(store: StatementStore, worker: InferenceWorker) -> None:

@@ -12,8 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onrecord_server.checking.worker import InferenceWorker
-from onrecord_server.domain.errors import DeadlineTooShort, ModelError, OnrecordError, Overloaded, ShuttingDown
+from onrecord_server.checking.worker import InferenceWorker, Priority
+from onrecord_server.domain.errors import (
+    DeadlineTooShort,
+    DeadlineUnreachable,
+    ModelError,
+    OnrecordError,
+    Overloaded,
+    ShuttingDown,
+)
 from onrecord_server.domain.types import ModelInfo, PairScore
 from onrecord_server.nli import EncodedPair, FloatArray, PairScorer, load_encoder, load_scorer
 
@@ -342,10 +349,10 @@ async def test_a_small_request_does_not_wait_behind_a_large_one() -> None:
     async with running(scorer, max_batch_tokens=100) as worker:
         large = soon(worker.score(pairs(*(f"large claim number {i:04}" for i in range(200)))))
         await scorer.entered()
-        await until(lambda: worker.waiting_jobs > 100)
+        await until(lambda: len(scorer.encoded) == 200 and worker.waiting_jobs >= 196)
+        waiting = worker.waiting_jobs
         small = soon(worker.score(pairs("small")))
-        await until(lambda: any("small" in text for text in scorer.encoded))
-        await until(lambda: worker.waiting_jobs >= 196)
+        await until(lambda: worker.waiting_jobs > waiting)
         scorer.release()
         await asyncio.gather(large, small)
     assert any("small" in batch for batch in scorer.batches[:2])
@@ -354,7 +361,7 @@ async def test_a_small_request_does_not_wait_behind_a_large_one() -> None:
 
 async def test_of_equal_requests_the_earlier_deadline_goes_first() -> None:
     scorer = ScriptedScorer(held=True)
-    async with running(scorer) as worker:
+    async with running(scorer, max_queue_tokens=200_000) as worker:
         now = asyncio.get_running_loop().time()
         first = soon(worker.score(pairs("first")))
         await scorer.entered()
@@ -367,6 +374,100 @@ async def test_of_equal_requests_the_earlier_deadline_goes_first() -> None:
         scorer.release()
         await asyncio.gather(first, *calls)
     assert [batch[0][0] for batch in scorer.batches] == ["f", "a", "b", "c"]
+
+
+async def test_a_caller_with_a_seat_is_never_refused_again() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer, max_queue_tokens=100) as worker:
+        with worker.admit(100) as seat:
+            with pytest.raises(Overloaded):
+                await worker.score(pairs("newcomer"))
+            await worker.embed(["a text"], seat=seat)
+            more = soon(worker.score(pairs("y" * 900), seat=seat))  # more than it foresaw
+            await scorer.entered()
+            assert worker.backlog_tokens > 200
+            scorer.release()
+            await more
+        assert worker.backlog_tokens == 0
+
+
+async def test_stopping_lets_a_seat_finish_all_its_work() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer) as worker:
+        with worker.admit(100) as seat:
+            stopping = soon(worker.stop(PATIENCE))
+            await asyncio.sleep(0)
+            with pytest.raises(ShuttingDown):
+                await worker.score(pairs("new"))
+            await worker.embed(["a text"], seat=seat)
+            assert len((await worker.score(pairs("a"), seat=seat)).scores) == 1
+            assert not stopping.done()
+        await stopping
+
+
+async def test_a_deadline_beyond_reach_is_refused_before_any_work() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer) as worker:
+        for size in (100, 400, 800):  # learn the pace
+            await worker.score(pairs(f"{size}" * size))
+        scorer.hold()
+        waiting = [soon(worker.score(pairs(name * 4_000))) for name in "abcd"]
+        await scorer.entered()
+        worker._admission.pace["pair"].saw(1_000, 100.0)  # as if the model had become slow
+        encoded = len(scorer.encoded)
+        with pytest.raises(DeadlineUnreachable) as caught:
+            await worker.score(pairs("late"), deadline=asyncio.get_running_loop().time() + 1)
+        assert caught.value.retry_after is not None
+        assert len(scorer.encoded) == encoded
+        scorer.release()
+        await asyncio.gather(*waiting)
+
+
+async def test_interactive_callers_go_before_bulk_work_that_came_first() -> None:
+    scorer = ScriptedScorer(held=True)
+    async with running(scorer, max_batch_tokens=100) as worker:
+        first = soon(worker.score(pairs("first")))
+        await scorer.entered()
+        with worker.admit(1_000, priority=Priority.BULK) as seat:
+            bulk = soon(worker.score(pairs(*(f"bulk {i:04}" for i in range(50))), seat=seat))
+            await until(lambda: worker.waiting_jobs == 50)
+            assert worker.queue_tokens["bulk"] >= 1_000
+            one = soon(worker.score(pairs("interactive")))
+            await until(lambda: worker.waiting_jobs == 51)
+            scorer.release()
+            await asyncio.gather(first, bulk, one)
+    assert scorer.batches[:2] == [["first"], ["interactive"]]
+
+
+async def test_the_meter_is_told_what_happens() -> None:
+    class Told:
+        def __init__(self) -> None:
+            self.all: list[tuple[object, ...]] = []
+
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *given: self.all.append((name, *given))
+
+    meter, scorer = Told(), ScriptedScorer(held=True)
+    async with running(scorer, max_queue_tokens=50, meter=meter) as worker:
+        first = soon(worker.score(pairs("a", "b", "a")))
+        await scorer.entered()
+        gone = soon(worker.score(pairs("b", "c")))
+        await until(lambda: worker.waiting_jobs == 1)
+        gone.cancel()
+        await until(gone.done)
+        with pytest.raises(Overloaded):
+            await worker.score(pairs("x" * 400))
+        scorer.release()
+        await first
+        await worker.score(pairs("a"))
+    told = [event for event in meter.all if event[0] != "stage"]
+    assert ("cache", 0, 1, 2) in told  # the second "a" is that of the first
+    assert ("cache", 0, 1, 1) in told
+    assert ("cache", 1, 0, 0) in told
+    assert ("dropped", "cancelled", 1) in told
+    assert ("refused", "OVERLOADED") in told
+    assert [event[:5] for event in told if event[0] == "batch"] == [("batch", "pair", 2, 4, 4)]
+    assert {event[1] for event in meter.all if event[0] == "stage"} == {"tokenise", "inference", "queue"}
 
 
 async def test_tokenising_does_not_block_the_event_loop() -> None:

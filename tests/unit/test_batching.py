@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from onrecord_server.checking.batching import Job, JobQueue, due_time
+from onrecord_server.checking.batching import Job, JobQueue, Priority, due_time
 
 
 def job(name: str, tokens: int = 10, kind: str = "pair") -> Job:
@@ -91,3 +91,53 @@ def test_small_requests_are_due_before_large_ones_and_large_ones_do_not_starve()
 def test_a_deadline_pulls_work_forward_and_never_back() -> None:
     assert due_time(now=0.0, work_seconds=2.0, deadline=3.0) == 1.0
     assert due_time(now=0.0, work_seconds=2.0, deadline=100.0) == 2.0
+
+
+def test_interactive_jobs_go_before_bulk_ones_whatever_is_due() -> None:
+    queue: JobQueue[Job] = JobQueue(100)
+    queue.put([(1.0, job("bulk"))], Priority.BULK)
+    queue.put([(9.0, job("interactive"))])
+    assert names(queue.take()) == ["interactive"]
+    assert names(queue.take()) == ["bulk"]
+
+
+def test_bulk_jobs_get_their_tenth_while_interactive_ones_never_end() -> None:
+    queue: JobQueue[Job] = JobQueue(100, small_batch_tokens=20)
+    queue.put(((0.0, job(f"bulk {i}", 20)) for i in range(500)), Priority.BULK)
+    queue.hurried = True
+    tokens = {"bulk": 0, "interactive": 0}
+    for i in range(400):
+        queue.put([(float(i), job("interactive", 50))])
+        for taken in queue.take():
+            tokens[taken.item.split()[0]] += taken.tokens
+    assert 0.08 < tokens["bulk"] / sum(tokens.values()) < 0.12
+
+
+def test_bulk_batches_are_small_while_an_interactive_caller_is_in() -> None:
+    queue: JobQueue[Job] = JobQueue(100, small_batch_tokens=25)
+    queue.put(((1.0, job(str(i))) for i in range(20)), Priority.BULK)
+    assert len(queue.take()) == 10
+    queue.hurried = True
+    assert len(queue.take()) == 2
+    queue.put([(1.0, job("interactive", 90))])
+    assert len(queue.take()) == 1  # and no bulk job fills it up: it would only take longer
+
+
+def test_what_could_only_come_too_late_is_left_out() -> None:
+    now = [10.0]
+    queue: JobQueue[Job] = JobQueue(100, clock=lambda: now[0])
+    late, in_time = job("late"), job("in time")
+    late.latest, in_time.latest = 11.0, 13.0
+    queue.put([(1.0, late), (2.0, in_time)])
+    now[0] = 12.0
+    assert names(queue.take()) == ["in time"]
+
+
+def test_a_bulk_job_that_an_interactive_caller_wants_too_comes_forward() -> None:
+    queue: JobQueue[Job] = JobQueue(10)
+    shared = job("shared")
+    queue.put([(1.0, job("bulk")), (2.0, shared)], Priority.BULK)
+    queue.put([(5.0, shared)], Priority.INTERACTIVE)
+    assert names(queue.take()) == ["shared"]
+    assert names(queue.take()) == ["bulk"]
+    assert len(queue) == 0

@@ -88,6 +88,22 @@ class LocalTransport:
             failure = for_caller(from_status(self._status_of(error)))
         raise failure
 
+    def stream(self, method: Callable[..., Any], requests: Iterator[Any], timeout: float | None) -> Iterator[Any]:
+        """Run a handler with streams both ways, answer by answer."""
+        if self._closed:
+            raise ClientClosed("this client was closed; make a new one")
+        answers = method(_stream(requests), _Context())
+        try:
+            while (answer := self._runner.run(_next(answers))) is not None:
+                yield answer
+            return
+        except Exception as error:
+            failure = for_caller(from_status(self._status_of(error)))
+        finally:
+            if not self._closed:
+                self._runner.run(answers.aclose())
+        raise failure
+
     def wait_ready(self, timeout: float) -> None:
         """It is, once it is made."""
 
@@ -102,6 +118,10 @@ class LocalTransport:
 async def _stream(messages: Iterator[object]) -> AsyncIterator[object]:
     for message in messages:
         yield message
+
+
+async def _next(answers: AsyncIterator[Any]) -> Any | None:
+    return await anext(answers, None)
 
 
 def open_local(model: str, encoder: str, calibration: str | None = None, without: tuple[str, ...] = ()) -> Client:

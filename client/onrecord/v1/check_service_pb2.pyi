@@ -759,6 +759,76 @@ class BatchCheckClaimsResponse(_message.Message):
 Global___BatchCheckClaimsResponse: _TypeAlias = BatchCheckClaimsResponse  # noqa: Y015
 
 @_typing.final
+class StreamCheckClaimsRequest(_message.Message):
+    """One claim of StreamCheckClaims. Each message stands by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    CLAIM_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Collection to check against. Default "collections/default"."""
+    @_builtins.property
+    def claim(self) -> Global___Claim:
+        """The claim. Required."""
+
+    @_builtins.property
+    def options(self) -> Global___CheckOptions:
+        """How to check it."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        claim: Global___Claim | None = ...,
+        options: Global___CheckOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "options", b"options", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamCheckClaimsRequest: _TypeAlias = StreamCheckClaimsRequest  # noqa: Y015
+
+@_typing.final
+class StreamCheckClaimsResponse(_message.Message):
+    """Outcome for one claim of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Place of the claim in the stream, from 0. Answers come in this order, none is left out."""
+    @_builtins.property
+    def result(self) -> Global___CheckResult:
+        """The verdict."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why this claim could not be checked, as CheckClaim would have said."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        result: Global___CheckResult | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "outcome", b"outcome", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["result", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___StreamCheckClaimsResponse: _TypeAlias = StreamCheckClaimsResponse  # noqa: Y015
+
+@_typing.final
 class Pair(_message.Message):
     """A premise and a hypothesis."""
 

@@ -49,6 +49,11 @@ class CheckServiceStub:
                 request_serializer=onrecord_dot_v1_dot_check__service__pb2.BatchCheckClaimsRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_check__service__pb2.BatchCheckClaimsResponse.FromString,
                 _registered_method=True)
+        self.StreamCheckClaims = channel.stream_stream(
+                '/onrecord.v1.CheckService/StreamCheckClaims',
+                request_serializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsResponse.FromString,
+                _registered_method=True)
         self.ScorePairs = channel.unary_unary(
                 '/onrecord.v1.CheckService/ScorePairs',
                 request_serializer=onrecord_dot_v1_dot_check__service__pb2.ScorePairsRequest.SerializeToString,
@@ -79,6 +84,17 @@ class CheckServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamCheckClaims(self, request_iterator, context):
+        """Checks claims as they come, without end: one answer a claim, in the order of the claims. The server reads ahead of
+        its answers by at most 64 claims, so a slow reader slows the stream and costs no memory; when the server is busy
+        the stream waits instead of being refused. Its claims stand back behind those of CheckClaim. A bad claim, or a
+        message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
+        the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScorePairs(self, request, context):
         """What the NLI model alone says of up to 256 pairs. Reads no statement.
         """
@@ -98,6 +114,11 @@ def add_CheckServiceServicer_to_server(servicer, server):
                     servicer.BatchCheckClaims,
                     request_deserializer=onrecord_dot_v1_dot_check__service__pb2.BatchCheckClaimsRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_check__service__pb2.BatchCheckClaimsResponse.SerializeToString,
+            ),
+            'StreamCheckClaims': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamCheckClaims,
+                    request_deserializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsResponse.SerializeToString,
             ),
             'ScorePairs': grpc.unary_unary_rpc_method_handler(
                     servicer.ScorePairs,
@@ -164,6 +185,33 @@ class CheckService:
             '/onrecord.v1.CheckService/BatchCheckClaims',
             onrecord_dot_v1_dot_check__service__pb2.BatchCheckClaimsRequest.SerializeToString,
             onrecord_dot_v1_dot_check__service__pb2.BatchCheckClaimsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamCheckClaims(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/onrecord.v1.CheckService/StreamCheckClaims',
+            onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsRequest.SerializeToString,
+            onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,13 @@ class CheckServiceStub:
     """Checks up to 256 claims; the answer keeps their order. A bad claim fails alone, in its item. (A custom method, not
     an atomic AIP-231 batch.)
     """
+    StreamCheckClaims: _grpc.StreamStreamMultiCallable[_check_service_pb2.StreamCheckClaimsRequest, _check_service_pb2.StreamCheckClaimsResponse]
+    """Checks claims as they come, without end: one answer a claim, in the order of the claims. The server reads ahead of
+    its answers by at most 64 claims, so a slow reader slows the stream and costs no memory; when the server is busy
+    the stream waits instead of being refused. Its claims stand back behind those of CheckClaim. A bad claim, or a
+    message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
+    the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
+    """
     ScorePairs: _grpc.UnaryUnaryMultiCallable[_check_service_pb2.ScorePairsRequest, _check_service_pb2.ScorePairsResponse]
     """What the NLI model alone says of up to 256 pairs. Reads no statement."""
 
@@ -62,6 +69,13 @@ class CheckServiceAsyncStub(CheckServiceStub):
     BatchCheckClaims: _aio.UnaryUnaryMultiCallable[_check_service_pb2.BatchCheckClaimsRequest, _check_service_pb2.BatchCheckClaimsResponse]  # type: ignore[assignment]
     """Checks up to 256 claims; the answer keeps their order. A bad claim fails alone, in its item. (A custom method, not
     an atomic AIP-231 batch.)
+    """
+    StreamCheckClaims: _aio.StreamStreamMultiCallable[_check_service_pb2.StreamCheckClaimsRequest, _check_service_pb2.StreamCheckClaimsResponse]  # type: ignore[assignment]
+    """Checks claims as they come, without end: one answer a claim, in the order of the claims. The server reads ahead of
+    its answers by at most 64 claims, so a slow reader slows the stream and costs no memory; when the server is busy
+    the stream waits instead of being refused. Its claims stand back behind those of CheckClaim. A bad claim, or a
+    message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
+    the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
     """
     ScorePairs: _aio.UnaryUnaryMultiCallable[_check_service_pb2.ScorePairsRequest, _check_service_pb2.ScorePairsResponse]  # type: ignore[assignment]
     """What the NLI model alone says of up to 256 pairs. Reads no statement."""
@@ -90,6 +104,19 @@ class CheckServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_check_service_pb2.BatchCheckClaimsResponse, _abc.Awaitable[_check_service_pb2.BatchCheckClaimsResponse]]:
         """Checks up to 256 claims; the answer keeps their order. A bad claim fails alone, in its item. (A custom method, not
         an atomic AIP-231 batch.)
+        """
+
+    @_abc_1.abstractmethod
+    def StreamCheckClaims(
+        self,
+        request_iterator: _MaybeAsyncIterator[_check_service_pb2.StreamCheckClaimsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_check_service_pb2.StreamCheckClaimsResponse], _abc.AsyncIterator[_check_service_pb2.StreamCheckClaimsResponse]]:
+        """Checks claims as they come, without end: one answer a claim, in the order of the claims. The server reads ahead of
+        its answers by at most 64 claims, so a slow reader slows the stream and costs no memory; when the server is busy
+        the stream waits instead of being refused. Its claims stand back behind those of CheckClaim. A bad claim, or a
+        message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
+        the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
         """
 
     @_abc_1.abstractmethod

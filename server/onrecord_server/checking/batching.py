@@ -1,26 +1,47 @@
 """What waits for the model, and what goes into the next batch.
 
-Order: a request is due at its arrival plus the time that its own work takes alone, or at the latest moment at which it
-could start and still meet its deadline, whichever is earlier. So a small request overtakes a large one that came
-before it, a deadline pulls work forward, and a large request cannot starve: its due time stands still while those of
-newcomers move on. Within a request, long inputs go first, so that a batch holds like lengths.
+Two priorities: bulk work (batches, streams, imports) stands back behind interactive calls, save for a tenth of the
+tokens that it gets in any case. While an interactive caller is in, wherever in its check, bulk batches are small, so
+that it never waits long for the one that runs.
+
+Order within a priority: a request is due at its arrival plus the time that its own work takes alone, or at the latest
+moment at which it could start and still meet its deadline, whichever is earlier. So a small request overtakes a large
+one that came before it, a deadline pulls work forward, and a large request cannot starve: its due time stands still
+while those of newcomers move on. Within a request, long inputs go first, so that a batch holds like lengths.
+
+What nobody waits for any more, and what could only come too late, is left out.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Generic, TypeVar
+
+PAIR, TEXT = "pair", "text"
+
+BULK_SHARE = 0.1  # of the tokens that bulk work gets, however many interactive callers there are
+
+
+class Priority(IntEnum):
+    """INTERACTIVE: somebody waits for this one answer. BULK: batches, streams, imports."""
+
+    INTERACTIVE = 0
+    BULK = 1
 
 
 @dataclass(eq=False, slots=True)
 class Job:
     """One input for a model: `item`, of `tokens` tokens. `kind`: jobs of one kind may share a batch.
 
-    `dead` is set when nobody waits for it any more; `taken` when it is in a batch.
+    `dead` is set when nobody waits for it any more; `taken` when it is in a batch. `latest`: the instant (of
+    time.monotonic) after which its result is of no use to anybody.
     """
 
     kind: str
@@ -28,6 +49,7 @@ class Job:
     tokens: int
     dead: bool = False
     taken: bool = False
+    latest: float = math.inf
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -41,6 +63,9 @@ class _Entry(Generic[JobT]):
     job: JobT = field(compare=False)
 
 
+_Lane = tuple[Priority, str]
+
+
 def due_time(now: float, work_seconds: float, deadline: float | None) -> float:
     """When a request that arrives now is due (see the module's text). Seconds on one clock."""
     due = now + work_seconds
@@ -48,21 +73,37 @@ def due_time(now: float, work_seconds: float, deadline: float | None) -> float:
 
 
 class JobQueue(Generic[JobT]):
-    """Jobs in order of due time, handed out in batches. Any thread may call any method."""
+    """Jobs in order of priority and due time, handed out in batches. Any thread may call any method.
 
-    def __init__(self, max_batch_tokens: int) -> None:
+    small_batch_tokens: of a bulk batch while `hurried` is set, None for no difference.
+    """
+
+    def __init__(
+        self,
+        max_batch_tokens: int,
+        small_batch_tokens: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max_batch_tokens = max_batch_tokens
-        self._heaps: dict[str, list[_Entry[JobT]]] = {}
+        self._small_batch_tokens = min(small_batch_tokens or max_batch_tokens, max_batch_tokens)
+        self._clock = clock
+        self._heaps: dict[_Lane, list[_Entry[JobT]]] = {}
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
+        self._owed = 0.0  # tokens that bulk work has stood back for and has a right to
+        self.hurried = False
+        """Set while an interactive caller is in: it has work for the model now, or will have soon."""
 
-    def put(self, jobs: Iterable[tuple[float, JobT]]) -> None:
-        """Add jobs with their due times. A job may be put again with an earlier time; it is handed out once."""
+    def put(self, jobs: Iterable[tuple[float, JobT]], priority: Priority = Priority.INTERACTIVE) -> None:
+        """Add jobs with their due times.
+
+        A job may be put again, with an earlier time or a higher priority; it is handed out once.
+        """
         with self._changed:
             for due, job in jobs:
                 entry = _Entry(due, -job.tokens, next(self._numbers), job)
-                heapq.heappush(self._heaps.setdefault(job.kind, []), entry)
+                heapq.heappush(self._heaps.setdefault((priority, job.kind), []), entry)
             self._changed.notify()
 
     def __len__(self) -> int:
@@ -78,7 +119,7 @@ class JobQueue(Generic[JobT]):
             self._changed.notify_all()
 
     def take(self) -> list[JobT]:
-        """The next batch, jobs of one kind; waits until there is one. Empty when the queue is closed.
+        """The next batch, jobs of one kind and priority; waits until there is one. Empty when the queue is closed.
 
         At most max_batch_tokens tokens, unless a single job alone has more.
         """
@@ -90,23 +131,46 @@ class JobQueue(Generic[JobT]):
             return []
 
     def _next_batch(self) -> list[JobT]:
+        now = self._clock()
         for heap in self._heaps.values():
-            _drop_stale(heap)
-        waiting = [heap for heap in self._heaps.values() if heap]
+            _drop_stale(heap, now)
+        waiting = [lane for lane, heap in self._heaps.items() if heap]
         if not waiting:
             return []
-        heap = min(waiting, key=lambda h: h[0])
+        lanes = {priority: [lane for lane in waiting if lane[0] is priority] for priority in Priority}
+        priority = self._whose_turn(bool(lanes[Priority.INTERACTIVE]), bool(lanes[Priority.BULK]))
+        lane = min(lanes[priority], key=lambda lane: self._heaps[lane][0])
+        small = self.hurried and priority is Priority.BULK
+        batch = self._fill(self._heaps[lane], self._small_batch_tokens if small else self._max_batch_tokens, now)
+        self._settle(priority, sum(job.tokens for job in batch), bool(lanes[Priority.BULK]))
+        return batch
+
+    def _whose_turn(self, interactive: bool, bulk: bool) -> Priority:
+        if interactive and bulk:
+            return Priority.BULK if self._owed >= self._small_batch_tokens else Priority.INTERACTIVE
+        return Priority.INTERACTIVE if interactive else Priority.BULK
+
+    def _settle(self, priority: Priority, tokens: int, bulk_waits: bool) -> None:
+        """Keep the account of what bulk work is owed."""
+        if not bulk_waits:
+            self._owed = 0.0
+        elif priority is Priority.INTERACTIVE:
+            self._owed += tokens * BULK_SHARE / (1 - BULK_SHARE)
+        else:
+            self._owed = max(0.0, self._owed - tokens)
+
+    def _fill(self, heap: list[_Entry[JobT]], budget: int, now: float) -> list[JobT]:
         batch: list[JobT] = []
         tokens = 0
-        while heap and (not batch or tokens + heap[0].job.tokens <= self._max_batch_tokens):
+        while heap and (not batch or tokens + heap[0].job.tokens <= budget):
             job = heapq.heappop(heap).job
             job.taken = True
             batch.append(job)
             tokens += job.tokens
-            _drop_stale(heap)
+            _drop_stale(heap, now)
         return batch
 
 
-def _drop_stale(heap: list[_Entry[JobT]]) -> None:
-    while heap and (heap[0].job.dead or heap[0].job.taken):
+def _drop_stale(heap: list[_Entry[JobT]], now: float) -> None:
+    while heap and (heap[0].job.dead or heap[0].job.taken or heap[0].job.latest < now):
         heapq.heappop(heap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +14,8 @@ from onrecord_server.checking.candidates import CANDIDATES
 from onrecord_server.checking.gathered import Gathered
 from onrecord_server.checking.gathering import Gatherer, Request
 from onrecord_server.checking.result import build_result
-from onrecord_server.checking.worker import InferenceWorker
+from onrecord_server.checking.work import estimate_tokens
+from onrecord_server.checking.worker import InferenceWorker, Priority
 from onrecord_server.domain.errors import InvalidInput, OnrecordError, Overloaded
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import CheckOptions, CheckResult, Claim, PairScore, Provenance
@@ -29,6 +31,9 @@ __all__ = ["CANDIDATES", "Checker", "Gathered"]
 _BATCH_IN_FLIGHT = 64
 _OVERLOAD_TRIES = 20  # times that a claim of a batch asks for room when nothing limits its wait
 _LONGEST_PAUSE = 10  # between two of them, in times of what the queue says
+_SMALL_BATCH = 4  # claims up to which a batch is no bulk work
+_FIRST_NEED = 400.0  # tokens of a check, until some were done: eight statements and the claim, eight times
+_NEED_MEMORY = 0.95
 
 
 def _utc_now() -> datetime:
@@ -61,6 +66,7 @@ class Checker:
         self._switches = switches
         self._clock = clock
         self._gatherer = Gatherer(store, worker, switches, weighing)
+        self._need = dict.fromkeys(Priority, _FIRST_NEED)  # tokens of a check, as lately seen
 
     @property
     def defaults(self) -> CheckOptions:
@@ -68,16 +74,32 @@ class Checker:
         return self._defaults
 
     async def check(
-        self, parent: str, claim: Claim, options: CheckOptions, *, deadline: float | None = None
+        self,
+        parent: str,
+        claim: Claim,
+        options: CheckOptions,
+        *,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> CheckResult:
         """The verdict on one claim. `parent`: a collection's resource name; `deadline`: an instant of loop.time().
 
-        Errors: InvalidInput (claim, options), Overloaded, ShuttingDown, DeadlineTooShort, ModelError, StoreError.
+        Errors: InvalidInput (claim, options), StoreError, ModelError, DeadlineTooShort; before any work also
+        Overloaded, DeadlineUnreachable, ShuttingDown.
         """
         violations = [*claim_violations(claim), *options_violations(options)]
         if violations:
             raise InvalidInput(violations)
-        return await self._check(parent, claim, options, deadline)
+        return await self._check(parent, claim, options, deadline, priority)
+
+    async def check_patiently(
+        self, parent: str, claim: Claim, options: CheckOptions, *, deadline: float | None = None
+    ) -> CheckResult:
+        """As `check`, as bulk work, and waiting for room in the queue, however long, where `check` is refused."""
+        violations = [*claim_violations(claim), *options_violations(options)]
+        if violations:
+            raise InvalidInput(violations)
+        return await self._check_patiently(parent, claim, options, deadline, Priority.BULK, tries=math.inf)
 
     async def check_many(
         self,
@@ -96,6 +118,7 @@ class Checker:
         if violations := options_violations(options):
             raise InvalidInput(violations)
         room = asyncio.Semaphore(_BATCH_IN_FLIGHT)
+        priority = Priority.BULK if len(claims) > _SMALL_BATCH else Priority.INTERACTIVE
 
         async def one(index: int, claim: Claim | OnrecordError) -> CheckResult | OnrecordError:
             if isinstance(claim, OnrecordError):
@@ -104,7 +127,7 @@ class Checker:
                 return InvalidInput(bad)
             async with room:
                 try:
-                    return await self._check_patiently(parent, claim, options, deadline)
+                    return await self._check_patiently(parent, claim, options, deadline, priority)
                 except OnrecordError as error:
                     return error
 
@@ -116,7 +139,13 @@ class Checker:
         return outcomes
 
     async def _check_patiently(
-        self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None
+        self,
+        parent: str,
+        claim: Claim,
+        options: CheckOptions,
+        deadline: float | None,
+        priority: Priority,
+        tries: float = _OVERLOAD_TRIES,
     ) -> CheckResult:
         """Check, waiting for room in the queue as long as the deadline allows, or for some tries where there is none.
 
@@ -125,12 +154,12 @@ class Checker:
         """
         for tried in itertools.count(1):
             try:
-                return await self._check(parent, claim, options, deadline)
+                return await self._check(parent, claim, options, deadline, priority)
             except Overloaded as busy:
                 # others wait, too: who has been refused often comes back less often
                 pause = busy.retry_after * min(tried, _LONGEST_PAUSE)
                 now = asyncio.get_running_loop().time()
-                if tried == _OVERLOAD_TRIES if deadline is None else now + pause >= deadline:
+                if tried >= tries if deadline is None else now + pause >= deadline:
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError  # the loop above has no end of its own
@@ -143,13 +172,24 @@ class Checker:
         self, parent: str, claim: Claim, options: CheckOptions, *, deadline: float | None = None
     ) -> Gathered:
         """Everything the rule needs: how the claim reads, the candidate statements, the model's word on each."""
-        limits = Thresholds.resolve(options, self._defaults)
-        return await self._gatherer.gather(claim, Request(parent, limits, deadline, claim.as_of, self._clock()))
+        return await self._gather(parent, claim, options, deadline, Priority.INTERACTIVE)
 
-    async def _check(self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None) -> CheckResult:
+    async def _gather(
+        self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None, priority: Priority
+    ) -> Gathered:
+        limits = Thresholds.resolve(options, self._defaults)
+        expected = max(estimate_tokens(claim.text), round(self._need[priority]))
+        with self._worker.admit(expected, deadline=deadline, priority=priority) as seat:
+            gathered = await self._gatherer.gather(claim, Request(parent, limits, seat, claim.as_of, self._clock()))
+            self._need[priority] = _NEED_MEMORY * self._need[priority] + (1 - _NEED_MEMORY) * seat.used
+        return gathered
+
+    async def _check(
+        self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None, priority: Priority
+    ) -> CheckResult:
         started = time.perf_counter()
         limits = Thresholds.resolve(options, self._defaults)
-        gathered = await self.gather(parent, claim, options, deadline=deadline)
+        gathered = await self._gather(parent, claim, options, deadline, priority)
         provenance = Provenance(
             model_id=self._worker.scorer.info.model_id,
             model_revision=self._worker.scorer.info.revision,
@@ -164,7 +204,9 @@ class Checker:
             as_of=gathered.as_of,
             switched_off=self._switches.off,
         )
-        timings = replace(gathered.timings, total_ms=1000 * (time.perf_counter() - started))
+        total = time.perf_counter() - started
+        self._worker.meter.stage("total", total)
+        timings = replace(gathered.timings, total_ms=1000 * total)
         return build_result(gathered, gathered.outcome(limits), provenance, timings)
 
     def _max_evidence(self, options: CheckOptions) -> int:

@@ -27,7 +27,7 @@ from onrecord_server.checking.candidates import (
 from onrecord_server.checking.gathered import Gathered, Joined, is_open
 from onrecord_server.checking.joining import join
 from onrecord_server.checking.premises import Premise, premises_for
-from onrecord_server.checking.worker import InferenceWorker, ScoredPairs
+from onrecord_server.checking.worker import InferenceWorker, ScoredPairs, Seat
 from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.speakers import name_words
 from onrecord_server.domain.standing import Standing, standing
@@ -45,11 +45,11 @@ _LARGEST_POOL = 4096
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One check as the steps need it: where, how, until when (an instant of loop.time()), and at what moment."""
+    """One check as the steps need it: where, how, in which seat of the worker, and at what moment."""
 
     parent: str
     limits: Thresholds
-    deadline: float | None
+    seat: Seat
     as_of: datetime | None
     now: datetime
 
@@ -66,7 +66,7 @@ class Gatherer:
         self._weighing = weighing
 
     async def gather(self, claim: Claim, request: Request) -> Gathered:
-        """All of it. Errors: Overloaded, ShuttingDown, DeadlineTooShort, ModelError, StoreError."""
+        """All of it. Errors: ShuttingDown, DeadlineTooShort, ModelError, StoreError."""
         whole = await self._single(read_claim(claim), request)
         if whole.too_long:
             return whole
@@ -90,11 +90,13 @@ class Gatherer:
     async def _single(self, attribution: ClaimAttribution, request: Request) -> Gathered:
         """Candidates for one claim, or one part, each read by itself."""
         started = time.perf_counter()
-        vector = (await self._worker.embed([attribution.content], deadline=request.deadline))[0]
+        vector = (await self._worker.embed([attribution.content], seat=request.seat))[0]
         revision, hits = await asyncio.to_thread(self._find, attribution, vector, request)
         attribution = name_country(attribution, hits)
         hits = self._choose(hits, attribution, request)
-        timings = Timings(retrieval_ms=1000 * (time.perf_counter() - started))
+        retrieval = time.perf_counter() - started
+        self._worker.meter.stage("retrieval", retrieval)
+        timings = Timings(retrieval_ms=1000 * retrieval)
         moment = request.as_of or request.now
         try:
             scored, timings = await self._score(hits, attribution, request, timings)
@@ -169,7 +171,7 @@ class Gatherer:
         scores: list[PairScore] = []
         if jobs:
             pairs = [(premise.text, attribution.content) for _, premise in jobs]
-            answer = await self._worker.score(pairs, deadline=request.deadline)
+            answer = await self._worker.score(pairs, seat=request.seat)
             scores, timings = answer.scores, _waited(timings, answer)
         by_name: dict[str, list[Scored]] = {}
         for (hit, premise), score in zip(jobs, scores, strict=True):
@@ -200,7 +202,7 @@ class Gatherer:
         places, premise = found
         pair = (premise.text, gathered.attribution.content)
         try:
-            answer = await self._worker.score([pair], deadline=request.deadline)
+            answer = await self._worker.score([pair], seat=request.seat)
         except ClaimTooLongForModel:
             return gathered
         nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from onrecord_server.checking.batching import Priority
 from onrecord_server.domain import limits, validation
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, OnrecordError
 from onrecord_server.domain.types import Source, Statement, StatementDraft
@@ -24,7 +25,7 @@ _DOCUMENT_PREFIX = 16
 class Embedder(Protocol):
     """What the record needs of checking.worker.InferenceWorker."""
 
-    async def embed(self, texts: Sequence[str]) -> FloatArray:
+    async def embed(self, texts: Sequence[str], *, priority: Priority = Priority.INTERACTIVE) -> FloatArray:
         """Unit vectors, shape (len(texts), dimension)."""
         ...
 
@@ -119,7 +120,7 @@ class Record:
         validation.raise_if_any(
             [v for i, d in enumerate(drafts) for v in validation.draft_violations(d, f"statements[{i}]")]
         )
-        vectors = await self._worker.embed([draft.text for draft in drafts])
+        vectors = await self._worker.embed([draft.text for draft in drafts], priority=Priority.BULK)
         async with self._storing_document:  # names that the store chooses keep no second call from storing it, too
             stored = await self._stored(parent, read.document)
             if stored is not None:
@@ -168,7 +169,7 @@ class Record:
         if not texts:
             return {}
         try:
-            return dict(zip(texts, await self._worker.embed(list(texts.values())), strict=True))
+            return dict(zip(texts, await self._worker.embed(list(texts.values()), priority=Priority.BULK), strict=True))
         except ModelError as error:
             if len(texts) == 1:
                 results.update(dict.fromkeys(texts, error))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from onrecord_server.checking.batching import Job
+from onrecord_server.checking.admission import Seat
+from onrecord_server.checking.batching import PAIR, TEXT, Job, Priority
 from onrecord_server.domain.errors import OnrecordError
 from onrecord_server.domain.types import PairScore
-
-PAIR, TEXT = "pair", "text"
 
 _CODE_POINTS_PER_TOKEN = 4  # of English; only for admission, before anything is tokenised
 
@@ -38,22 +38,28 @@ class PairOutcomes:
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """One caller's wait. `open`: jobs still to come; `batches`: seconds of each batch that held one of them."""
+    """One wait of a caller. `open`: jobs still to come; `batches`: seconds of each batch that held one of them."""
 
     done: asyncio.Future[None]
-    due: float
+    seat: Seat
     open: set[Work] = field(default_factory=set)
     batches: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
 class Work(Job):
-    """A job with who waits for it and how it came out. `estimate`: tokens that it was admitted as."""
+    """A job with who waits for it and how it came out. `estimate`: tokens that it was admitted as, with `priority`."""
 
     estimate: int = 0
     key: bytes = b""
+    priority: Priority = Priority.INTERACTIVE
     waiters: set[Request] = field(default_factory=set)
     outcome: Any = None
+
+    def place(self) -> tuple[Priority, float]:
+        """Where it stands in the queue: that of the most urgent who wait for it. Also brings `latest` up to date."""
+        self.latest = max((math.inf if r.seat.deadline is None else r.seat.deadline) for r in self.waiters)
+        return min((request.seat.priority, request.seat.due) for request in self.waiters)
 
 
 def pair_key(pair: tuple[str, str]) -> bytes:

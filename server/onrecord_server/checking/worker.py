@@ -1,8 +1,9 @@
 """The one thread that runs the models, and the asyncio front that shares it among callers.
 
-All bookkeeping (requests, jobs in flight, cache, admission) belongs to the event loop and needs no lock; only the
-JobQueue is shared with the model's thread. There is no batching delay: whatever waits when the thread gets free is
-the next batch.
+A caller takes a seat (`admit`) before anything is done for it; embedding and scoring then happen in that seat, so that
+a check is refused at its door or not at all. All bookkeeping (seats, requests, jobs in flight, cache) belongs to the
+event loop and needs no lock; only the JobQueue is shared with the model's thread. There is no batching delay:
+whatever waits when the thread gets free is the next batch.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from onrecord_server.checking.batching import JobQueue, due_time
+from onrecord_server.checking import inference
+from onrecord_server.checking.admission import Admission, Seat
+from onrecord_server.checking.batching import PAIR, JobQueue, Priority
+from onrecord_server.checking.meter import Meter, Silent
 from onrecord_server.checking.work import (
-    TEXT,
     PairOutcome,
     PairOutcomes,
     Request,
@@ -30,35 +33,26 @@ from onrecord_server.checking.work import (
     new_text,
     pair_key,
 )
-from onrecord_server.domain.errors import (
-    DeadlineTooShort,
-    ModelError,
-    ModelUnusable,
-    OnrecordError,
-    Overloaded,
-    ShuttingDown,
-)
-from onrecord_server.domain.types import NliScores, PairScore
-from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer, TextEncoder
+from onrecord_server.domain.errors import DeadlineTooShort, ModelUnusable, OnrecordError, ShuttingDown
+from onrecord_server.domain.types import PairScore
+from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder
 
-__all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "ScoredPairs"]
+__all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "ScoredPairs", "Seat"]
 
 _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
-_FIRST_RATE = 2_000.0  # tokens a second, until the first batch has been measured
-_RETRY_AFTER = (0.1, 60.0)  # seconds, least and most
-
+_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in
 _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
 
 
 class InferenceWorker:
     """Runs a PairScorer and a TextEncoder for many callers at once. Use from one event loop.
 
-    max_batch_tokens: tokens of one forward. max_queue_tokens: estimated tokens that may wait or run; beyond it callers
+    max_batch_tokens: tokens of one forward. max_queue_tokens: expected tokens of those who are in; beyond it callers
     get Overloaded, except that an idle worker takes one request of any size. cache_pairs: scores remembered, least
-    recently used forgotten first; 0 remembers none. on_death: called on the event loop, once, with what killed the
-    thread; from then on every call raises ModelError.
+    recently used forgotten first; 0 remembers none. They are those of one scorer: a worker has one for life.
+    on_death: called on the event loop, once, with what killed the thread; from then on every call raises ModelError.
     """
 
     def __init__(
@@ -70,18 +64,18 @@ class InferenceWorker:
         max_queue_tokens: int = 200_000,
         cache_pairs: int = 50_000,
         on_death: Callable[[BaseException], None] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.scorer = scorer
         self.encoder = encoder
-        self._max_queue_tokens = max_queue_tokens
+        self.meter = meter or Silent()
         self._cache_pairs = cache_pairs
         self._on_death = on_death
-        self._queue: JobQueue[Work] = JobQueue(max_batch_tokens)
+        self._queue: JobQueue[Work] = JobQueue(max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH))
+        self._admission = Admission(max_queue_tokens, max_batch_tokens)
         self._cache: OrderedDict[bytes, PairScore] = OrderedDict()
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
-        self._backlog = 0  # estimated tokens admitted and not yet answered
-        self._rate = _FIRST_RATE
         self._batches = 0
         self._refusal: Callable[[], OnrecordError] | None = None
         self._idle = asyncio.Event()
@@ -92,8 +86,18 @@ class InferenceWorker:
 
     @property
     def backlog_tokens(self) -> int:
-        """Estimated tokens that wait or run now."""
-        return self._backlog
+        """Expected tokens of all who are in: reserved, waiting and running."""
+        return self._admission.backlog
+
+    @property
+    def queue_tokens(self) -> Mapping[str, int]:
+        """The same for each priority, by its name in lower case."""
+        return {priority.name.lower(): self._admission.tokens(priority) for priority in Priority}
+
+    @property
+    def rate_tokens_per_second(self) -> float:
+        """What the model does in full batches, as measured lately."""
+        return self._admission.pace[PAIR].tokens_per_second
 
     @property
     def waiting_jobs(self) -> int:
@@ -109,7 +113,8 @@ class InferenceWorker:
         self._thread.start()
 
     async def stop(self, grace: float) -> None:
-        """Refuse new callers, let those waiting finish for up to `grace` seconds, send the rest away, stop the thread.
+        """Refuse new callers, let those who are in finish for up to `grace` seconds, send the rest away, stop the
+        thread.
 
         Callers refused or sent away get ShuttingDown. Idempotent.
         """
@@ -119,7 +124,7 @@ class InferenceWorker:
             async with asyncio.timeout(grace):
                 await self._idle.wait()
         except TimeoutError:
-            _log.warning("sending %d callers away after a grace of %.1f s", len(self._requests), grace)
+            _log.warning("sending %d callers away after a grace of %.1f s", self._admission.seats, grace)
         self._send_away(_shutting_down)
         self._queue.close()
         for task in self._tasks:
@@ -128,13 +133,43 @@ class InferenceWorker:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
 
-    async def score(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> ScoredPairs:
-        """Probabilities for (premise, hypothesis) pairs, order kept. deadline: an instant of loop.time().
+    @contextlib.contextmanager
+    def admit(
+        self, tokens: int, *, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
+    ) -> Iterator[Seat]:
+        """A seat for work that is expected to need so many tokens, as long as the context lasts.
 
-        Raises Overloaded or ShuttingDown before any work, DeadlineTooShort when it passes, ModelError when the model
-        fails on one of the pairs (`score_each` tells which).
+        deadline: an instant of loop.time(). Raises, before any work, Overloaded, DeadlineTooShort, DeadlineUnreachable,
+        ShuttingDown, or ModelUnusable when the thread has died.
         """
-        result = await self.score_each(pairs, deadline=deadline)
+        try:
+            if self._refusal is not None:
+                raise self._refusal()
+            if self._thread is None:
+                raise RuntimeError("the worker has not been started")
+            seat = self._admission.open(tokens, priority, deadline, asyncio.get_running_loop().time())
+        except OnrecordError as error:
+            self.meter.refused(error.reason)
+            raise
+        self._idle.clear()
+        self._queue.hurried = self._admission.interactive
+        try:
+            yield seat
+        finally:
+            self._admission.close(seat)
+            self._queue.hurried = self._admission.interactive
+            if not self._admission.seats:
+                self._idle.set()
+
+    async def score(
+        self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, seat: Seat | None = None
+    ) -> ScoredPairs:
+        """Probabilities for (premise, hypothesis) pairs, order kept. deadline: as in `admit`; a seat has its own.
+
+        Raises what `admit` raises, where there is no seat yet; DeadlineTooShort when it passes, ModelError when the
+        model fails on one of the pairs (`score_each` tells which).
+        """
+        result = await self.score_each(pairs, deadline=deadline, seat=seat)
         scores: list[PairScore] = []
         for outcome in result.outcomes:
             if isinstance(outcome, OnrecordError):
@@ -142,9 +177,10 @@ class InferenceWorker:
             scores.append(outcome)
         return ScoredPairs(scores, result.queue_ms, result.inference_ms)
 
-    async def score_each(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> PairOutcomes:
+    async def score_each(
+        self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, seat: Seat | None = None
+    ) -> PairOutcomes:
         """As `score`, but a pair that the model fails on yields its ModelError in its place and spoils no other."""
-        self._check_running()
         began = time.perf_counter()
         keys = [pair_key(pair) for pair in pairs]
         found: dict[bytes, PairOutcome] = {}
@@ -155,38 +191,36 @@ class InferenceWorker:
                 found[key] = self._cache[key]
             else:
                 missing[key] = pair
-        inference = 0.0
-        if missing:
-            works = {key: self._in_flight.get(key) or new_pair(key, pair) for key, pair in missing.items()}
-            fresh = [work for key, work in works.items() if key not in self._in_flight]
-            request = self._open(sum(work.estimate for work in fresh), deadline)
-            for work in works.values():
-                self._join(request, work)
-            # pairs that already wait for others may have to come forward for this caller
-            self._queue.put(
-                (request.due, work) for key, work in works.items() if key in self._in_flight and work.tokens
-            )
-            self._in_flight.update((work.key, work) for work in fresh)
-            if fresh:
-                self._start_encoding(fresh)
-            await self._answer(request, deadline)
-            found.update((key, work.outcome) for key, work in works.items())
-            inference = sum(request.batches.values())
-        waited = time.perf_counter() - began - inference
-        return PairOutcomes([found[key] for key in keys], max(waited, 0.0) * 1e3, inference * 1e3)
+        works = {key: self._in_flight.get(key) or new_pair(key, pair) for key, pair in missing.items()}
+        fresh = [work for key, work in works.items() if key not in self._in_flight]
+        hits = sum(key in found for key in keys)
+        self.meter.cache(hits, len(keys) - hits - len(fresh), len(fresh))
+        inferred = 0.0
+        with self._seated(seat, sum(work.estimate for work in fresh), deadline) as place:
+            if works:
+                inferred = await self._score(place, works, fresh)
+        found.update((key, work.outcome) for key, work in works.items())
+        waited = max(time.perf_counter() - began - inferred, 0.0)
+        self.meter.stage("queue", waited)
+        return PairOutcomes([found[key] for key in keys], waited * 1e3, inferred * 1e3)
 
-    async def embed(self, texts: Sequence[str], *, deadline: float | None = None) -> FloatArray:
-        """Unit vectors, shape (len(texts), dimension). Errors as `score`."""
-        self._check_running()
-        if not texts:
-            return np.zeros((0, self.encoder.dimension), dtype=np.float32)
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        seat: Seat | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> FloatArray:
+        """Unit vectors, shape (len(texts), dimension). Errors and parameters as for `score` and `admit`."""
         limit = self.encoder.info.max_tokens
         works = {text: new_text(text, limit) for text in texts}
-        request = self._open(sum(work.estimate for work in works.values()), deadline)
-        for work in works.values():
-            self._join(request, work)
-        self._queue.put((request.due, work) for work in works.values())
-        await self._answer(request, deadline)
+        with self._seated(seat, sum(work.estimate for work in works.values()), deadline, priority) as place:
+            if not texts:
+                return np.zeros((0, self.encoder.dimension), dtype=np.float32)
+            request = self._ask(place, works.values(), works.values())
+            self._enqueue(works.values())
+            await self._answer(request)
         for work in works.values():
             if isinstance(work.outcome, OnrecordError):
                 raise work.outcome
@@ -194,52 +228,73 @@ class InferenceWorker:
 
     # -- the event loop's side ---------------------------------------------------------------------------------------
 
-    def _check_running(self) -> None:
-        if self._refusal is not None:
-            raise self._refusal()
-        if self._thread is None:
-            raise RuntimeError("the worker has not been started")
+    def _seated(
+        self, seat: Seat | None, tokens: int, deadline: float | None, priority: Priority = Priority.INTERACTIVE
+    ) -> contextlib.AbstractContextManager[Seat]:
+        """The caller's seat, or one just for this. Work that the caller's seat did not foresee is not refused."""
+        if seat is not None:
+            return contextlib.nullcontext(seat)
+        return self.admit(tokens, deadline=deadline, priority=priority)
 
-    def _open(self, tokens: int, deadline: float | None) -> Request:
-        """Admit a request of so many estimated tokens, or raise Overloaded / DeadlineTooShort."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if deadline is not None and deadline <= now:
-            raise _too_late()
-        excess = self._backlog + tokens - self._max_queue_tokens
-        if excess > 0 and self._backlog > 0 and tokens > 0:
-            least, most = _RETRY_AFTER
-            raise Overloaded(min(max(min(excess, self._backlog) / self._rate, least), most))
-        request = Request(loop.create_future(), due_time(now, tokens / self._rate, deadline))
+    async def _score(self, seat: Seat, works: Mapping[bytes, Work], fresh: Sequence[Work]) -> float:
+        """Have these pairs scored; seconds of the batches that held them."""
+        request = self._ask(seat, works.values(), fresh)
+        # pairs that already wait for others may have to come forward for this caller
+        self._enqueue(work for key, work in works.items() if key in self._in_flight and work.tokens)
+        self._in_flight.update((work.key, work) for work in fresh)
+        if fresh:
+            self._start_encoding(fresh)
+        await self._answer(request)
+        return sum(request.batches.values())
+
+    def _ask(self, seat: Seat, works: Iterable[Work], fresh: Iterable[Work]) -> Request:
+        """A wait for all these jobs, of which some are new."""
+        request = Request(asyncio.get_running_loop().create_future(), seat)
         self._requests.add(request)
-        self._idle.clear()
+        for work in fresh:
+            work.priority = seat.priority
+            self._admission.began(seat, work.kind, work.estimate)
+        for work in works:
+            work.waiters.add(request)
+            request.open.add(work)
         return request
 
-    def _join(self, request: Request, work: Work) -> None:
-        if not work.waiters:
-            self._backlog += work.estimate
-        work.waiters.add(request)
-        request.open.add(work)
+    def _enqueue(self, works: Iterable[Work]) -> None:
+        by_priority: dict[Priority, list[tuple[float, Work]]] = {}
+        for work in works:
+            priority, due = work.place()
+            by_priority.setdefault(priority, []).append((due, work))
+        for priority, jobs in by_priority.items():
+            self._queue.put(jobs, priority)
 
-    async def _answer(self, request: Request, deadline: float | None) -> None:
+    async def _answer(self, request: Request) -> None:
         """Wait for the request's jobs. However the wait ends, what nobody else waits for is dropped."""
+        why = "cancelled"
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(request.seat.deadline):
                 await request.done
         except TimeoutError:
-            raise _too_late() from None
+            why = "deadline"
+            raise DeadlineTooShort(
+                "the deadline passed before the model was done; allow more time or send less at once"
+            ) from None
+        except OnrecordError as error:
+            why = "shutdown" if isinstance(error, ShuttingDown) else "failed"
+            raise
         finally:
+            dropped = 0
             for work in request.open:
                 work.waiters.discard(request)
                 if not work.waiters:
                     work.dead = True
+                    dropped += 1
                     self._forget(work)
+            if dropped:
+                self.meter.dropped(why, dropped)
             self._requests.discard(request)
-            if not self._requests:
-                self._idle.set()
 
     def _forget(self, work: Work) -> None:
-        self._backlog -= work.estimate
+        self._admission.finished(work.priority, work.kind, work.estimate)
         if self._in_flight.get(work.key) is work:
             del self._in_flight[work.key]
 
@@ -256,13 +311,16 @@ class InferenceWorker:
             chunk = [work for work in works[start : start + _ENCODE_CHUNK] if not work.dead]
             if not chunk:
                 continue
-            items = await loop.run_in_executor(self._tokenising, self._encode, [work.item for work in chunk])
+            began = time.perf_counter()
+            pairs = [work.item for work in chunk]
+            items = await loop.run_in_executor(self._tokenising, inference.encode, self.scorer, pairs)
+            self.meter.stage("tokenise", time.perf_counter() - began)
             for work, item in zip(chunk, items, strict=True):
                 if isinstance(item, OnrecordError):
                     self._finish(work, item)
                 elif not work.dead:
                     work.item, work.tokens = item, len(item)
-            self._queue.put((min(r.due for r in work.waiters), work) for work in chunk if work.waiters and work.tokens)
+            self._enqueue(work for work in chunk if work.waiters and work.tokens)
 
     def _finish(self, work: Work, outcome: object, batch: int = 0, seconds: float = 0.0) -> None:
         """A job came out; tell whoever still waits."""
@@ -288,8 +346,8 @@ class InferenceWorker:
     def _deliver(self, batch: Sequence[Work], outcomes: Sequence[object], seconds: float) -> None:
         """A batch came back from the thread."""
         self._batches += 1
-        rate = sum(work.estimate for work in batch) / max(seconds, 1e-6)
-        self._rate = rate if self._batches == 1 else 0.8 * self._rate + 0.2 * rate
+        # in estimated tokens, since those are what is admitted
+        self._admission.pace[batch[0].kind].saw(sum(work.estimate for work in batch), seconds)
         for work, outcome in zip(batch, outcomes, strict=True):
             self._finish(work, outcome, self._batches, seconds)
 
@@ -307,51 +365,21 @@ class InferenceWorker:
         if self._on_death is not None:
             self._on_death(error)
 
-    # -- the threads' side -------------------------------------------------------------------------------------------
-
-    def _encode(self, pairs: Sequence[tuple[str, str]]) -> Sequence[EncodedPair | OnrecordError]:
-        """A pair that cannot be encoded fails alone."""
-        try:
-            encoded = self.scorer.encode(pairs)
-            if len(encoded) != len(pairs):
-                raise ModelError(f"the tokeniser made {len(encoded)} of {len(pairs)} pairs")
-            return encoded
-        except Exception as error:
-            return [_model_error(error)] if len(pairs) == 1 else [self._encode([pair])[0] for pair in pairs]
+    # -- the model's thread ------------------------------------------------------------------------------------------
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             while batch := self._queue.take():
                 began = time.perf_counter()
-                outcomes = self._infer(batch)
-                loop.call_soon_threadsafe(self._deliver, batch, outcomes, time.perf_counter() - began)
+                outcomes = inference.infer(self.scorer, self.encoder, batch)
+                seconds = time.perf_counter() - began
+                tokens = sum(job.tokens for job in batch)
+                self.meter.batch(batch[0].kind, len(batch), tokens, tokens, seconds)
+                self.meter.stage("inference", seconds)
+                loop.call_soon_threadsafe(self._deliver, batch, outcomes, seconds)
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
                 loop.call_soon_threadsafe(self._die, error)
-
-    def _infer(self, batch: Sequence[Work]) -> Sequence[object]:
-        """One outcome a job. When the model fails on a batch, its inputs are tried one by one to find the culprit."""
-        try:
-            if batch[0].kind == TEXT:
-                vectors = self.encoder.encode([job.item for job in batch])
-                return [vector for vector, _ in zip(vectors, batch, strict=True)]
-            rows = self.scorer.score([job.item for job in batch])
-            return [
-                PairScore(NliScores(*map(float, row)), job.item.truncated) for row, job in zip(rows, batch, strict=True)
-            ]
-        except Exception as error:
-            if len(batch) > 1:
-                return [self._infer([job])[0] for job in batch]
-            _log.exception("the model failed on one input")
-            return [_model_error(error)]
-
-
-def _model_error(error: Exception) -> OnrecordError:
-    return error if isinstance(error, OnrecordError) else ModelError("the model failed on this input; it is logged")
-
-
-def _too_late() -> DeadlineTooShort:
-    return DeadlineTooShort("the deadline passed before the model was done; allow more time or send less at once")
 
 
 def _shutting_down() -> ShuttingDown:

@@ -5,7 +5,8 @@ OnrecordError
 ├── NotFound               no such statement
 ├── AlreadyExists          the name is taken
 ├── Overloaded             no room in the queue; come back after retry_after seconds
-├── DeadlineTooShort       the caller's deadline passed, or passes before the work could be done
+├── DeadlineTooShort       the caller's deadline passed
+│   └── DeadlineUnreachable  it would have passed before the work was done, so nothing was done
 ├── StoreError             the record cannot be read or written
 │   ├── StoreUnusable      not a record, from a newer version, no access (found at start)
 │   ├── StoreReadOnly      may be read and not written
@@ -95,6 +96,25 @@ class DeadlineTooShort(OnrecordError):
     """The deadline passed before the work was done."""
 
     reason: ClassVar[str] = "DEADLINE_TOO_SHORT"
+
+
+class DeadlineUnreachable(DeadlineTooShort):
+    """The work would not be done before the deadline, so nothing was. `needed`, `left`: seconds.
+
+    retry_after: seconds after which the same call would be in time; None when it would be too long for its deadline
+    on an idle server.
+    """
+
+    reason: ClassVar[str] = "DEADLINE_UNREACHABLE"
+
+    def __init__(self, needed: float, left: float, retry_after: float | None) -> None:
+        then = "send less at once" if retry_after is None else f"retry in {retry_after:.1f} s"
+        super().__init__(
+            f"the deadline is in {left:.1f} s and an answer would take {needed:.1f} s; allow more or {then}"
+        )
+        self.needed = needed
+        self.left = left
+        self.retry_after = retry_after
 
 
 class StoreError(OnrecordError):

@@ -100,6 +100,13 @@ BATCH_PAIRS = Limit(
     "TOO_MANY_PAIRS",
     "Bounds the work of one call; more pairs go in several calls.",
 )
+STREAM_CLAIMS = Limit(
+    "stream_claims_ahead",
+    64,
+    "items",
+    "",
+    "Claims of one stream that are read before the answer to the first is taken; further ones wait in the transport.",
+)
 IMPORT_CHUNK = Limit(
     "import_statements_per_message",
     500,
@@ -142,6 +149,7 @@ ALL_LIMITS = (
     LABEL_CODE_POINTS,
     BATCH_CLAIMS,
     BATCH_PAIRS,
+    STREAM_CLAIMS,
     IMPORT_CHUNK,
     PAGE_SIZE,
     MAX_EVIDENCE,

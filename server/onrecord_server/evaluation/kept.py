@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onrecord_server.checking.worker import InferenceWorker, PairOutcome, PairOutcomes
+from onrecord_server.checking.worker import InferenceWorker, PairOutcome, PairOutcomes, Priority, Seat
 from onrecord_server.domain.types import NliScores, PairScore
 from onrecord_server.evaluation.cache import RecordFile, key_of
 from onrecord_server.nli.base import CalibratedScorer, FloatArray, TextEncoder
@@ -32,13 +32,15 @@ class KeepingWorker(InferenceWorker):
         self._vectors = vectors
         self.asked = 0
 
-    async def score_each(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> PairOutcomes:
+    async def score_each(
+        self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, seat: Seat | None = None
+    ) -> PairOutcomes:
         """As InferenceWorker.score_each, which `score` calls."""
         keys = [key_of(pair) for pair in pairs]
         missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._pairs}
         failed: dict[bytes, PairOutcome] = {}
         if missing:
-            answer = await super().score_each(list(missing.values()), deadline=deadline)
+            answer = await super().score_each(list(missing.values()), deadline=deadline, seat=seat)
             fresh: dict[bytes, PairScore] = {}
             for key, outcome in zip(missing, answer.outcomes, strict=True):
                 if not isinstance(outcome, PairScore):
@@ -56,12 +58,19 @@ class KeepingWorker(InferenceWorker):
         }
         return PairOutcomes([failed[key] if key in failed else scores[key] for key in keys], 0.0, 0.0)
 
-    async def embed(self, texts: Sequence[str], *, deadline: float | None = None) -> FloatArray:
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        deadline: float | None = None,
+        seat: Seat | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> FloatArray:
         """As InferenceWorker.embed."""
         keys = [key_of((text,)) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
         if missing:
-            vectors = await super().embed(list(missing.values()), deadline=deadline)
+            vectors = await super().embed(list(missing.values()), deadline=deadline, seat=seat, priority=priority)
             self._vectors.add(list(missing), vectors)
         return self._vectors.get(keys)
 

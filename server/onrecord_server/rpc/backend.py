@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,6 +85,12 @@ class ClaimChecker(Protocol):
         """Check one claim."""
         ...
 
+    async def check_patiently(
+        self, parent: str, claim: Claim, options: CheckOptions, *, deadline: float | None = None
+    ) -> CheckResult:
+        """Check one claim of many, waiting for room instead of being refused."""
+        ...
+
     async def check_many(
         self,
         parent: str,
@@ -137,6 +144,8 @@ class BackendSlot:
 
     def __init__(self, backend: Backend | None = None) -> None:
         self._backend = backend
+        self.draining = asyncio.Event()
+        """Set when the server is about to stop: calls that would go on without end come to one."""
 
     def fill(self, backend: Backend) -> None:
         """From now on calls are answered."""

@@ -110,8 +110,14 @@ TABLE: dict[type[errors.OnrecordError], Row] = {
     ),
     errors.DeadlineTooShort: Row(
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        "The deadline passed, or would have passed, before the work was done.",
+        "The deadline passed before the work was done.",
         "Allow more time, or send less in one call.",
+    ),
+    errors.DeadlineUnreachable: Row(
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        "By the queue and the model's measured rate the deadline would pass before the work was done; nothing was.",
+        "Allow more time, send less in one call, or come back after `RetryInfo.retry_delay` where there is one.",
+        details=lambda error: [] if error.retry_after is None else [_retry_info(error.retry_after)],
     ),
     errors.StoreError: Row(
         grpc.StatusCode.INTERNAL,

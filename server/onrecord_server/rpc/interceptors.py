@@ -50,6 +50,15 @@ async def decode_stream(parse: Callable[[bytes], Any], stream: AsyncIterable[byt
         yield decode(parse, data)
 
 
+async def decode_each(parse: Callable[[bytes], Any], stream: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+    """As decode_stream, with the error in the place of a message that cannot be decoded."""
+    async for data in stream:
+        try:
+            yield decode(parse, data)
+        except InvalidInput as error:
+            yield error
+
+
 class CallGuard(ServerInterceptor):
     """Wraps every onrecord.v1 handler; see the module's docstring.
 
@@ -80,7 +89,10 @@ class CallGuard(ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
         """The same handler on raw bytes, inside `_call`. grpc's four kinds differ only in what is a stream."""
-        prepare = decode_stream if handler.request_streaming else decode
+        prepare: Callable[..., Any] = decode
+        if handler.request_streaming:
+            # where every message has an answer of its own, a bad one is no reason to end the others
+            prepare = decode_each if handler.response_streaming else decode_stream
         parse = handler.request_deserializer
         serialize = handler.response_serializer
         behaviour = next(

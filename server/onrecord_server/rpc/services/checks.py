@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence, Sized
+import contextlib
+from collections.abc import AsyncIterator, Sequence, Sized
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from onrecord.v1 import check_service_pb2 as pb
 from onrecord.v1 import check_service_pb2_grpc as pb_grpc
-from onrecord_server.domain.errors import FieldViolation, InvalidInput, OnrecordError
-from onrecord_server.domain.limits import BATCH_CLAIMS, BATCH_PAIRS, CLAIM_CODE_POINTS, STATEMENT_CODE_POINTS, Limit
+from onrecord_server.checking.streaming import in_order
+from onrecord_server.domain.errors import FieldViolation, InvalidInput, OnrecordError, ShuttingDown
+from onrecord_server.domain.limits import (
+    BATCH_CLAIMS,
+    BATCH_PAIRS,
+    CLAIM_CODE_POINTS,
+    STATEMENT_CODE_POINTS,
+    STREAM_CLAIMS,
+    Limit,
+)
 from onrecord_server.domain.types import CheckResult, Claim
 from onrecord_server.domain.validation import claim_violations, options_violations, parse_parent, text_violations
 from onrecord_server.rpc.backend import BackendSlot
@@ -64,6 +73,36 @@ class CheckService(pb_grpc.CheckServiceServicer):
         )
         return pb.BatchCheckClaimsResponse(items=[_item(outcome) for outcome in outcomes])
 
+    async def StreamCheckClaims(
+        self, request: AsyncIterator[pb.StreamCheckClaimsRequest | OnrecordError], context: ServicerContext[Any, Any]
+    ) -> AsyncIterator[pb.StreamCheckClaimsResponse]:
+        """Check claims as they come; a message that is none comes as its error, and goes back as one."""
+        checker, deadline = self._slot.get().checker, deadline_of(context)
+
+        async def one(message: pb.StreamCheckClaimsRequest | OnrecordError) -> CheckResult | Exception:
+            try:
+                if isinstance(message, OnrecordError):
+                    return message
+                violations = [*parent_violations(message.parent)]
+                claim = claim_from_proto(message.claim, "claim", violations)
+                options = options_from_proto(message.options)
+                violations += [*claim_violations(claim), *options_violations(options)]
+                if violations:
+                    return InvalidInput(violations)
+                return await checker.check_patiently(parse_parent(message.parent), claim, options, deadline=deadline)
+            except ShuttingDown:
+                raise
+            except Exception as error:  # whatever it is, the stream's other claims have nothing to do with it
+                return error
+
+        index = 0
+        async with contextlib.aclosing(in_order(request, one, STREAM_CLAIMS.value, self._slot.draining)) as answers:
+            async for outcome in answers:
+                yield _streamed(index, outcome)
+                index += 1
+        if self._slot.draining.is_set():
+            raise ShuttingDown("the server is shutting down; what it had read is answered, send on elsewhere")
+
     async def ScorePairs(
         self, request: pb.ScorePairsRequest, context: ServicerContext[Any, Any]
     ) -> pb.ScorePairsResponse:
@@ -109,6 +148,12 @@ def _claim(message: pb.Claim, field: str) -> Claim | InvalidInput:
     violations: list[FieldViolation] = []
     claim = claim_from_proto(message, field, violations)
     return InvalidInput([*violations, *claim_violations(claim, field)]) if violations else claim
+
+
+def _streamed(index: int, outcome: CheckResult | Exception) -> pb.StreamCheckClaimsResponse:
+    if isinstance(outcome, Exception):
+        return pb.StreamCheckClaimsResponse(index=index, error=status_of(outcome))
+    return pb.StreamCheckClaimsResponse(index=index, result=check_result_to_proto(outcome))
 
 
 def _item(outcome: CheckResult | OnrecordError) -> pb.BatchCheckItem:

@@ -1,0 +1,138 @@
+"""Who may come in, and until when they can be served. Bookkeeping in tokens; no asyncio, no clock of its own.
+
+A caller takes a seat before anything is done for it. The seat reserves the tokens that its work is expected to need;
+as the work becomes known, reservation turns into jobs. What is reserved and what waits or runs together are the
+backlog, and a caller who does not fit, or whose deadline the backlog would outlast, is refused there and then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onrecord_server.checking.batching import BULK_SHARE, PAIR, TEXT, Priority, due_time
+from onrecord_server.checking.pace import Pace
+from onrecord_server.domain.errors import DeadlineTooShort, DeadlineUnreachable, Overloaded
+
+BULK_LIMIT = 0.75  # of the queue: bulk work leaves room for those who wait at a screen
+LARGE_BATCHES = 4  # a single request of more tokens than so many batches is bulk work, whatever it says
+
+_RETRY_AFTER = (0.1, 60.0)  # seconds, least and most
+_FIRST_RATE = 2_000.0  # tokens a second, until batches have been measured
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """One caller's place. `due`: see batching.due_time. `reserved`: tokens set aside and not yet jobs.
+
+    `used`: tokens of the jobs that it brought in. `deadline`, `due`: instants of one clock, seconds.
+    """
+
+    priority: Priority
+    deadline: float | None
+    due: float
+    reserved: int
+    used: int = 0
+
+
+class Admission:
+    """The backlog, and who gets in. `max_tokens`: of the backlog; `batch_tokens`: of one batch."""
+
+    def __init__(self, max_tokens: int, batch_tokens: int) -> None:
+        self._max_tokens = max_tokens
+        self._batch_tokens = batch_tokens
+        self._waiting = {(priority, kind): 0 for priority in Priority for kind in (PAIR, TEXT)}
+        self._reserved = dict.fromkeys(Priority, 0)
+        self._seats: dict[Priority, set[Seat]] = {priority: set() for priority in Priority}
+        self.pace = {PAIR: Pace(_FIRST_RATE), TEXT: Pace(_FIRST_RATE)}
+
+    @property
+    def backlog(self) -> int:
+        """Tokens reserved, waiting or running now."""
+        return sum(self._waiting.values()) + sum(self._reserved.values())
+
+    @property
+    def seats(self) -> int:
+        """Callers who are in."""
+        return sum(map(len, self._seats.values()))
+
+    @property
+    def interactive(self) -> bool:
+        """Is any interactive caller in?"""
+        return bool(self._seats[Priority.INTERACTIVE])
+
+    def tokens(self, priority: Priority) -> int:
+        """The backlog of one priority."""
+        return self._reserved[priority] + self._waiting[priority, PAIR] + self._waiting[priority, TEXT]
+
+    def open(self, tokens: int, priority: Priority, deadline: float | None, now: float) -> Seat:
+        """Let in a caller whose work is expected to need so many tokens; an idle engine takes one of any size.
+
+        Raises DeadlineTooShort (has passed), DeadlineUnreachable (will pass before the work is done), Overloaded.
+        """
+        if deadline is not None and deadline <= now:
+            raise DeadlineTooShort("the deadline has passed; allow more time")
+        if tokens > LARGE_BATCHES * self._batch_tokens:
+            priority = Priority.BULK
+        own = self._seconds(PAIR, tokens)
+        if tokens > 0:
+            self._check_room(tokens, priority)
+            self._check_deadline(own, priority, deadline, now)
+        seat = Seat(priority, deadline, due_time(now, own, deadline), tokens)
+        self._seats[priority].add(seat)
+        self._reserved[priority] += tokens
+        return seat
+
+    def close(self, seat: Seat) -> None:
+        """The caller leaves; what it reserved and did not need is free. Its jobs are removed by `finished`."""
+        self._seats[seat.priority].discard(seat)
+        self._reserved[seat.priority] -= seat.reserved
+        seat.reserved = 0
+
+    def began(self, seat: Seat, kind: str, tokens: int) -> None:
+        """A job of so many tokens is there for the seat: it comes out of the reservation as far as that goes."""
+        taken = min(tokens, seat.reserved)
+        seat.reserved -= taken
+        seat.used += tokens
+        self._reserved[seat.priority] -= taken
+        self._waiting[seat.priority, kind] += tokens
+
+    def finished(self, priority: Priority, kind: str, tokens: int) -> None:
+        """A job that `began` is done, or dropped."""
+        self._waiting[priority, kind] -= tokens
+
+    def _check_room(self, tokens: int, priority: Priority) -> None:
+        backlog = self.backlog
+        excess = backlog + tokens - self._max_tokens
+        if priority is Priority.BULK:
+            bulk = self.tokens(Priority.BULK)
+            excess = max(excess, bulk + tokens - int(BULK_LIMIT * self._max_tokens)) if bulk else excess
+        if excess > 0 and backlog > 0:
+            least, most = _RETRY_AFTER
+            raise Overloaded(min(max(self._seconds(PAIR, min(excess, backlog)), least), most))
+
+    def _check_deadline(self, own: float, priority: Priority, deadline: float | None, now: float) -> None:
+        """Not before the pace is known: nobody is refused on a guess."""
+        if deadline is None or not self.pace[PAIR].measured:
+            return
+        wait = self.wait_seconds(priority)
+        if now + wait + own > deadline:
+            least, most = _RETRY_AFTER
+            late = now + wait + own - deadline
+            raise DeadlineUnreachable(wait + own, deadline - now, min(max(late, least), most) if wait else None)
+
+    def wait_seconds(self, priority: Priority) -> float:
+        """How long a caller of this priority would wait for what is there before it."""
+        ahead = self._work(Priority.INTERACTIVE)
+        bulk = self._work(Priority.BULK)
+        if priority is Priority.BULK:
+            return ahead + bulk
+        if bulk:  # a share goes to it, and the batch that runs is finished first
+            return ahead / (1 - BULK_SHARE) + min(bulk, self._seconds(PAIR, self._batch_tokens))
+        return ahead
+
+    def _work(self, priority: Priority) -> float:
+        pairs = self._reserved[priority] + self._waiting[priority, PAIR]
+        return self._seconds(PAIR, pairs) + self._seconds(TEXT, self._waiting[priority, TEXT])
+
+    def _seconds(self, kind: str, tokens: int) -> float:
+        return self.pace[kind].seconds(tokens, self._batch_tokens)

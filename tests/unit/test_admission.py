@@ -1,0 +1,108 @@
+"""Who gets in: room in tokens, deadlines by the measured pace, two priorities."""
+
+from __future__ import annotations
+
+import pytest
+
+from onrecord_server.checking.admission import BULK_LIMIT, Admission
+from onrecord_server.checking.batching import PAIR, TEXT, Priority
+from onrecord_server.domain.errors import DeadlineTooShort, DeadlineUnreachable, Overloaded
+
+INTERACTIVE, BULK = Priority.INTERACTIVE, Priority.BULK
+
+
+def at_pace(tokens_per_second: float, max_tokens: int = 10_000, batch_tokens: int = 1_000) -> Admission:
+    """One whose model has been seen to work at this pace."""
+    admission = Admission(max_tokens, batch_tokens)
+    for tokens in (200, 600, 1_000):
+        for kind in (PAIR, TEXT):
+            admission.pace[kind].saw(tokens, tokens / tokens_per_second)
+    return admission
+
+
+def test_a_reservation_becomes_jobs_and_is_never_counted_twice() -> None:
+    admission = Admission(10_000, 1_000)
+    seat = admission.open(500, INTERACTIVE, None, 0.0)
+    admission.began(seat, TEXT, 20)
+    admission.began(seat, PAIR, 300)
+    assert (admission.backlog, seat.reserved, seat.used) == (500, 180, 320)
+    admission.finished(INTERACTIVE, TEXT, 20)
+    admission.began(seat, PAIR, 400)  # more than was foreseen
+    assert (admission.backlog, seat.reserved) == (700, 0)
+    for tokens in (300, 400):
+        admission.finished(INTERACTIVE, PAIR, tokens)
+    admission.close(seat)
+    assert (admission.backlog, admission.seats) == (0, 0)
+
+
+def test_what_was_reserved_and_not_needed_is_free_when_the_caller_leaves() -> None:
+    admission = Admission(1_000, 1_000)
+    seat = admission.open(1_000, INTERACTIVE, None, 0.0)
+    with pytest.raises(Overloaded):
+        admission.open(1, INTERACTIVE, None, 0.0)
+    admission.close(seat)
+    admission.close(seat)
+    assert admission.open(1_000, INTERACTIVE, None, 0.0)
+
+
+def test_an_idle_engine_takes_a_request_of_any_size_and_a_busy_one_does_not() -> None:
+    admission = Admission(1_000, 100)
+    admission.open(50_000, INTERACTIVE, None, 0.0)
+    for priority in Priority:
+        with pytest.raises(Overloaded) as caught:
+            admission.open(1, priority, None, 0.0)
+        assert 0.1 <= caught.value.retry_after <= 60
+
+
+def test_bulk_work_leaves_room_for_interactive_callers() -> None:
+    admission = Admission(10_000, 1_000)
+    for _ in range(int(BULK_LIMIT * 20)):
+        admission.open(500, BULK, None, 0.0)
+    with pytest.raises(Overloaded):
+        admission.open(500, BULK, None, 0.0)
+    assert admission.open(500, INTERACTIVE, None, 0.0)
+
+
+def test_a_large_request_is_bulk_work_whatever_it_says() -> None:
+    admission = Admission(100_000, 1_000)
+    assert admission.open(4_000, INTERACTIVE, None, 0.0).priority is INTERACTIVE
+    assert admission.open(4_001, INTERACTIVE, None, 0.0).priority is BULK
+
+
+def test_a_deadline_that_the_queue_would_outlast_is_refused_at_once_and_says_when_to_come_back() -> None:
+    admission = at_pace(1_000)
+    admission.open(3_000, INTERACTIVE, None, 0.0)
+    with pytest.raises(DeadlineUnreachable) as caught:
+        admission.open(500, INTERACTIVE, 2.0, 0.0)
+    assert caught.value.needed == pytest.approx(3.5, rel=0.05)
+    assert caught.value.retry_after == pytest.approx(1.5, rel=0.05)
+    assert admission.open(500, INTERACTIVE, 4.0, 0.0)
+    assert admission.backlog == 3_500
+
+
+def test_a_request_too_large_for_its_deadline_is_told_that_waiting_does_not_help() -> None:
+    with pytest.raises(DeadlineUnreachable) as caught:
+        at_pace(1_000).open(3_000, INTERACTIVE, 1.0, 0.0)
+    assert caught.value.retry_after is None
+    assert "less" in caught.value.message
+
+
+def test_nobody_is_refused_on_a_guess_of_the_pace() -> None:
+    admission = Admission(1_000_000, 1_000)
+    admission.open(500_000, BULK, None, 0.0)
+    assert admission.open(100, INTERACTIVE, 0.1, 0.0)
+
+
+def test_a_deadline_that_has_passed() -> None:
+    with pytest.raises(DeadlineTooShort):
+        Admission(1_000, 100).open(0, INTERACTIVE, 1.0, 1.0)
+
+
+def test_interactive_callers_do_not_wait_for_the_bulk_work_before_them() -> None:
+    admission = at_pace(1_000, max_tokens=1_000_000)
+    admission.open(300_000, BULK, None, 0.0)
+    assert admission.wait_seconds(BULK) == pytest.approx(300, rel=0.05)
+    assert admission.wait_seconds(INTERACTIVE) == pytest.approx(1.0, rel=0.05)  # the batch that runs
+    assert admission.open(500, INTERACTIVE, 2.0, 0.0)
+    with pytest.raises(DeadlineUnreachable):
+        admission.open(500, BULK, 2.0, 0.0)

@@ -1,0 +1,54 @@
+"""What the model's time is learnt from."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from onrecord_server.checking.pace import Pace
+
+
+def test_both_parts_of_a_batchs_time_are_found() -> None:
+    pace, chance = Pace(2_000), random.Random(3)
+    for _ in range(200):
+        tokens = chance.randint(10, 1_000)
+        pace.saw(tokens, (0.005 + tokens / 10_000) * chance.uniform(0.95, 1.05))
+    assert pace.tokens_per_second == pytest.approx(10_000, rel=0.1)
+    assert pace.seconds(10_000, 1_000) == pytest.approx(1.05, rel=0.1)
+    assert pace.seconds(100, 1_000) == pytest.approx(0.015, rel=0.3)
+
+
+def test_batches_of_one_size_give_their_mean() -> None:
+    pace = Pace(2_000)
+    for _ in range(5):
+        pace.saw(500, 0.1)
+    assert pace.seconds(500, 1_000) == pytest.approx(0.1)
+    assert pace.seconds(5_000, 1_000) == pytest.approx(1.0)
+
+
+def test_a_change_of_pace_is_followed() -> None:
+    pace = Pace(2_000)
+    for seconds in (0.1, 0.4):
+        for tokens in range(100, 1_100, 10):
+            pace.saw(tokens, seconds * tokens / 1_000)
+    assert pace.tokens_per_second == pytest.approx(2_500, rel=0.1)
+
+
+@pytest.mark.parametrize("batches", [[(10, 0.5), (1_000, 0.1), (500, 0.2)], [(1, 0.0)] * 4, [(0, 1.0)] * 4])
+def test_nonsense_never_gives_a_negative_or_infinite_time(batches: list[tuple[int, float]]) -> None:
+    pace = Pace(2_000)
+    for tokens, seconds in batches:
+        pace.saw(tokens, seconds)
+    assert pace.seconds(0, 100) == 0
+    assert 0 < pace.seconds(1, 100) <= pace.seconds(1_000, 100) < 1e6
+
+
+def test_until_three_batches_were_seen_it_is_a_guess() -> None:
+    pace = Pace(2_000)
+    assert pace.seconds(1_000, 1_000) == pytest.approx(0.5)
+    pace.saw(100, 0.1)
+    pace.saw(100, 0.1)
+    assert not pace.measured
+    pace.saw(100, 0.1)
+    assert pace.measured
