@@ -13,7 +13,6 @@ import contextlib
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +21,7 @@ import numpy as np
 from onrecord_server.checking import inference
 from onrecord_server.checking.admission import Admission, Seat
 from onrecord_server.checking.batching import PAIR, JobQueue, Priority
+from onrecord_server.checking.cache import PairCache
 from onrecord_server.checking.meter import Meter, Silent
 from onrecord_server.checking.work import (
     PairOutcome,
@@ -69,11 +69,10 @@ class InferenceWorker:
         self.scorer = scorer
         self.encoder = encoder
         self.meter = meter or Silent()
-        self._cache_pairs = cache_pairs
         self._on_death = on_death
         self._queue: JobQueue[Work] = JobQueue(max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH))
         self._admission = Admission(max_queue_tokens, max_batch_tokens)
-        self._cache: OrderedDict[bytes, PairScore] = OrderedDict()
+        self._cache = PairCache(cache_pairs)
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
         self._batches = 0
@@ -186,9 +185,8 @@ class InferenceWorker:
         found: dict[bytes, PairOutcome] = {}
         missing: dict[bytes, tuple[str, str]] = {}
         for key, pair in zip(keys, pairs, strict=True):
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                found[key] = self._cache[key]
+            if (known := self._cache.get(key)) is not None:
+                found[key] = known
             else:
                 missing[key] = pair
         works = {key: self._in_flight.get(key) or new_pair(key, pair) for key, pair in missing.items()}
@@ -325,7 +323,7 @@ class InferenceWorker:
     def _finish(self, work: Work, outcome: object, batch: int = 0, seconds: float = 0.0) -> None:
         """A job came out; tell whoever still waits."""
         if isinstance(outcome, PairScore):
-            self._remember(work.key, outcome)
+            self._cache.put(work.key, outcome)
         if work.dead:
             return
         work.outcome = outcome
@@ -336,12 +334,6 @@ class InferenceWorker:
             if not request.open and not request.done.done():
                 request.done.set_result(None)
         work.waiters.clear()
-
-    def _remember(self, key: bytes, score: PairScore) -> None:
-        self._cache[key] = score
-        self._cache.move_to_end(key)
-        while len(self._cache) > self._cache_pairs:
-            self._cache.popitem(last=False)
 
     def _deliver(self, batch: Sequence[Work], outcomes: Sequence[object], seconds: float) -> None:
         """A batch came back from the thread."""
