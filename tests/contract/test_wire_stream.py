@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -118,7 +119,9 @@ async def test_a_deadline_ends_the_stream_and_frees_the_server(record: Any, engi
 
 
 async def test_a_stream_waits_where_a_single_check_is_refused(record: Any, engine: Engine) -> None:
-    with engine.worker.admit(10_000_000):  # an idle worker takes it; then there is no room
+    with contextlib.ExitStack() as full:
+        for _ in range(100):  # two thousand tokens each: as much as may wait
+            full.enter_context(engine.worker.admit(2_000))
         got = await record.error(record.checks.CheckClaim(pb.CheckClaimRequest(claim=pb.Claim(text=FACT))))
         assert got.info.reason == "OVERLOADED"
         call = record.checks.StreamCheckClaims(sent(request()))

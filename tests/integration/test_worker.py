@@ -405,6 +405,15 @@ async def test_stopping_lets_a_seat_finish_all_its_work() -> None:
         await stopping
 
 
+async def test_a_seat_does_not_outlive_the_worker() -> None:
+    async with running(ScriptedScorer()) as worker:
+        with worker.admit(100) as seat:  # its caller is searching, say, while the grace passes
+            await worker.stop(0.0)
+            for call in (worker.embed(["a text"], seat=seat), worker.score(pairs("a"), seat=seat)):
+                with pytest.raises(ShuttingDown):
+                    await call
+
+
 async def test_a_deadline_beyond_reach_is_refused_before_any_work() -> None:
     scorer = ScriptedScorer()
     async with running(scorer) as worker:

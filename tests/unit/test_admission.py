@@ -46,12 +46,23 @@ def test_what_was_reserved_and_not_needed_is_free_when_the_caller_leaves() -> No
 
 
 def test_an_idle_engine_takes_a_request_of_any_size_and_a_busy_one_does_not() -> None:
-    admission = Admission(1_000, 100)
-    admission.open(50_000, INTERACTIVE, None, 0.0)
+    admission = Admission(1_000, 1_000)
+    admission.open(3_000, INTERACTIVE, None, 0.0)
     for priority in Priority:
         with pytest.raises(Overloaded) as caught:
             admission.open(1, priority, None, 0.0)
         assert 0.1 <= caught.value.retry_after <= 60
+
+
+def test_one_bulk_request_of_any_size_gets_in_and_keeps_only_bulk_work_out() -> None:
+    admission = Admission(1_000, 100)
+    admission.open(200, INTERACTIVE, None, 0.0)
+    admission.open(50_000, BULK, None, 0.0)
+    with pytest.raises(Overloaded):
+        admission.open(1, BULK, None, 0.0)
+    assert admission.open(50, INTERACTIVE, None, 0.0)
+    with pytest.raises(Overloaded):
+        admission.open(1, INTERACTIVE, None, 0.0)
 
 
 def test_bulk_work_leaves_room_for_interactive_callers() -> None:

@@ -65,7 +65,9 @@ class Admission:
         return self._reserved[priority] + self._waiting[priority, PAIR] + self._waiting[priority, TEXT]
 
     def open(self, tokens: int, priority: Priority, deadline: float | None, now: float) -> Seat:
-        """Let in a caller whose work is expected to need so many tokens; an idle engine takes one of any size.
+        """Let in a caller whose work is expected to need so many tokens.
+
+        An idle engine takes one of any size, and one without bulk work one bulk request of any size.
 
         Raises DeadlineTooShort (has passed), DeadlineUnreachable (will pass before the work is done), Overloaded.
         """
@@ -101,14 +103,18 @@ class Admission:
         self._waiting[priority, kind] -= tokens
 
     def _check_room(self, tokens: int, priority: Priority) -> None:
-        backlog = self.backlog
-        excess = backlog + tokens - self._max_tokens
-        if priority is Priority.BULK:
-            bulk = self.tokens(Priority.BULK)
-            excess = max(excess, bulk + tokens - int(BULK_LIMIT * self._max_tokens)) if bulk else excess
-        if excess > 0 and backlog > 0:
-            least, most = _RETRY_AFTER
-            raise Overloaded(min(max(self._seconds(PAIR, min(excess, backlog)), least), most))
+        """Bulk work beyond its part of the queue counts as that part: it may be late, and keeps nobody out."""
+        interactive, bulk = self.tokens(Priority.INTERACTIVE), self.tokens(Priority.BULK)
+        most = int(BULK_LIMIT * self._max_tokens)
+        if priority is Priority.INTERACTIVE:
+            excess = interactive + min(bulk, most) + tokens - self._max_tokens
+        elif bulk:
+            excess = max(bulk + tokens - most, interactive + bulk + tokens - self._max_tokens)
+        else:
+            excess = interactive + min(tokens, most) - self._max_tokens
+        if excess > 0 and interactive + bulk > 0:
+            least, longest = _RETRY_AFTER
+            raise Overloaded(min(max(self._seconds(PAIR, min(excess, interactive + bulk)), least), longest))
 
     def _check_deadline(self, own: float, priority: Priority, deadline: float | None, now: float) -> None:
         """Not before the pace is known: nobody is refused on a guess."""

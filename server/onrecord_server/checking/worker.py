@@ -76,7 +76,8 @@ class InferenceWorker:
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
         self._batches = 0
-        self._refusal: Callable[[], OnrecordError] | None = None
+        self._refusal: Callable[[], OnrecordError] | None = None  # for newcomers
+        self._ended: Callable[[], OnrecordError] | None = None  # for everybody: nothing is answered any more
         self._idle = asyncio.Event()
         self._idle.set()
         self._thread: threading.Thread | None = None
@@ -124,7 +125,8 @@ class InferenceWorker:
                 await self._idle.wait()
         except TimeoutError:
             _log.warning("sending %d callers away after a grace of %.1f s", self._admission.seats, grace)
-        self._send_away(_shutting_down)
+        self._ended = self._ended or _shutting_down
+        self._send_away(self._ended)
         self._queue.close()
         for task in self._tasks:
             task.cancel()
@@ -231,6 +233,8 @@ class InferenceWorker:
     ) -> contextlib.AbstractContextManager[Seat]:
         """The caller's seat, or one just for this. Work that the caller's seat did not foresee is not refused."""
         if seat is not None:
+            if self._ended is not None:
+                raise self._ended()
             return contextlib.nullcontext(seat)
         return self.admit(tokens, deadline=deadline, priority=priority)
 
@@ -351,7 +355,7 @@ class InferenceWorker:
     def _die(self, error: BaseException) -> None:
         """The thread is gone; nothing can be answered any more."""
         _log.critical("the inference thread died", exc_info=error)
-        self._refusal = _dead
+        self._refusal = self._ended = _dead
         self._queue.close()
         self._send_away(_dead)
         if self._on_death is not None:
