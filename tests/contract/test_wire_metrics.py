@@ -1,0 +1,193 @@
+"""What Prometheus reads from a server that has been called."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from prometheus_client.parser import text_string_to_metric_families
+
+from onrecord.v1 import check_service_pb2 as check_pb
+from onrecord.v1 import statement_pb2, statement_service_pb2
+from onrecord_server.app import Engine, version
+from onrecord_server.domain.errors import ConfigError
+from onrecord_server.rpc.server import METHODS
+from onrecord_server.telemetry.telemetry import Telemetry
+
+LISTEN = "127.0.0.1:0"
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def telemetry() -> Iterator[Telemetry]:
+    """Metrics on a free port."""
+    opened = Telemetry(version(), METHODS, metrics_listen=LISTEN, queue_limit=1_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def watched(serve: Any, engine: Engine, telemetry: Telemetry) -> Any:
+    """The engine, served and watched."""
+    telemetry.watch(engine.worker, engine.store, engine.model, engine.encoder)
+    return await serve(engine.backend, observers=telemetry.observers)
+
+
+def scrape(telemetry: Telemetry) -> Series:
+    """Every series. Blocks the event loop meanwhile: who answers must not need it."""
+    assert telemetry.metrics_url is not None
+    with urllib.request.urlopen(telemetry.metrics_url, timeout=20) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def value(series: Series, name: str, **labels: str) -> float:
+    """The sum of the series of that name with these labels; that there are some is part of the question."""
+    found = [v for (n, have), v in series.items() if n == name and labels.items() <= dict(have).items()]
+    assert found, (name, labels)
+    return sum(found)
+
+
+def check(wire: Any, text: str, **options: Any) -> Any:
+    """A check."""
+    return wire.checks.CheckClaim(check_pb.CheckClaimRequest(claim=check_pb.Claim(text=text)), **options)
+
+
+def importing(*texts: str) -> Any:
+    """A stream of an import, one statement a message."""
+
+    async def sending() -> AsyncIterator[Any]:
+        for text in texts:
+            statement = statement_pb2.Statement(text=text)
+            yield statement_service_pb2.ImportStatementsRequest(statements=[statement])
+
+    return sending()
+
+
+async def test_calls_are_counted_by_method_and_code(watched: Any, telemetry: Telemetry) -> None:
+    await check(watched, "Freedonia respects the treaty.")
+    await check(watched, "Freedonia respects the treaty.")
+    await watched.error(check(watched, ""))
+    seen = scrape(telemetry)
+    labels = {"grpc_type": "unary", "grpc_service": "onrecord.v1.CheckService", "grpc_method": "CheckClaim"}
+    assert value(seen, "grpc_server_started_total", **labels) == 3
+    assert value(seen, "grpc_server_handled_total", grpc_code="OK", **labels) == 2
+    assert value(seen, "grpc_server_handled_total", grpc_code="InvalidArgument", **labels) == 1
+    assert value(seen, "grpc_server_handled_total", **labels) == 3
+    assert value(seen, "grpc_server_handling_seconds_count", **labels) == 3
+    assert value(seen, "grpc_server_handling_seconds_bucket", le="+Inf", **labels) == 3
+    assert value(seen, "grpc_server_msg_received_total", **labels) == 3
+    assert value(seen, "grpc_server_msg_sent_total", **labels) == 2
+    assert value(seen, "grpc_server_in_flight") == 0
+
+
+async def test_a_stream_is_seen_while_it_runs(watched: Any, telemetry: Telemetry) -> None:
+    method = {"grpc_method": "ImportStatements", "grpc_type": "client_stream"}
+    more = asyncio.Event()
+
+    async def sending() -> AsyncIterator[Any]:
+        async for message in importing("One."):
+            yield message
+        await more.wait()
+        async for message in importing("Two.", "Three."):
+            yield message
+
+    call = watched.statements.ImportStatements(sending())
+    async with asyncio.timeout(20):
+        while not value(scrape(telemetry), "grpc_server_msg_received_total", **method):
+            await watched.probes.Check(health_pb2.HealthCheckRequest())  # the server has more to do meanwhile
+    during = scrape(telemetry)
+    assert value(during, "grpc_server_in_flight", **method) == 1
+    assert value(during, "grpc_server_handled_total", **method) == 0
+    more.set()
+    assert (await call).created_count == 3
+    after = scrape(telemetry)
+    assert value(after, "grpc_server_in_flight", **method) == 0
+    assert value(after, "grpc_server_msg_received_total", **method) == 3
+    assert value(after, "grpc_server_handled_total", grpc_code="OK", **method) == 1
+
+
+async def test_who_left_is_in_flight_no_more(watched: Any, telemetry: Telemetry) -> None:
+    call = watched.statements.ImportStatements()
+    async with asyncio.timeout(20):
+        while not value(scrape(telemetry), "grpc_server_in_flight"):
+            await watched.probes.Check(health_pb2.HealthCheckRequest())
+    call.cancel()
+    await watched.guard.idle()
+    after = scrape(telemetry)
+    assert value(after, "grpc_server_in_flight") == 0
+    assert value(after, "grpc_server_handled_total") == 1
+
+
+async def test_the_record_and_what_runs_are_told(watched: Any, engine: Engine, telemetry: Telemetry) -> None:
+    await watched.statements.ImportStatements(importing("One.", "Two."))
+    seen = scrape(telemetry)
+    assert value(seen, "onrecord_statements") == 2
+    assert value(seen, "onrecord_store_revision") == engine.store.revision()
+    assert value(seen, "onrecord_build_info", version=version()) == 1
+    assert value(seen, "onrecord_model_info", part="nli", model_id="fake", precision="fp32") == 1
+    assert value(seen, "onrecord_queue_limit_tokens") == 1_000
+    assert value(seen, "process_resident_memory_bytes") > 0
+
+
+async def test_serving_follows_health(watched: Any, telemetry: Telemetry) -> None:
+    assert value(scrape(telemetry), "onrecord_serving") == 0
+    telemetry.serving(True)
+    assert value(scrape(telemetry), "onrecord_serving") == 1
+    telemetry.serving(False)
+    assert value(scrape(telemetry), "onrecord_serving") == 0
+
+
+async def test_nothing_that_callers_send_makes_a_series(watched: Any, telemetry: Telemetry) -> None:
+    before = set(scrape(telemetry))
+    await check(watched, "Quentin Quill said that Zanzibar sells apples.", metadata=(("x-request-id", "abc"),))
+    await watched.error(watched.channel.unary_unary("/onrecord.v1.CheckService/Nothing")(b""))
+    await watched.error(watched.channel.unary_unary("/onrecord.v1.CheckService/CheckClaim")(b"\xff"))
+    await watched.statements.ImportStatements(importing("Quentin Quill's words."))
+    after = set(scrape(telemetry))
+    assert after == before
+    told = " ".join(v for _, labels in after for _, v in labels)
+    assert not any(word in told for word in ("Quentin", "Quill", "Zanzibar", "apples", "abc", "Nothing"))
+
+
+async def test_one_path_one_method(telemetry: Telemetry) -> None:
+    assert telemetry.metrics_url is not None
+    root = telemetry.metrics_url.removesuffix("/metrics")
+    for path, data, status in (("/", None, 404), ("/metricsx", None, 404), ("/metrics", b"{}", 501)):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(root + path, data, timeout=20)  # noqa: ASYNC210
+        assert caught.value.code == status
+        caught.value.close()
+
+
+def test_without_being_asked_there_are_none() -> None:
+    off = Telemetry(version(), METHODS)
+    assert (off.observers, off.metrics_url) == ((), None)
+    off.close()
+
+
+def test_a_port_that_is_taken_is_said(telemetry: Telemetry) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        listen = f"127.0.0.1:{port}"
+        with pytest.raises(ConfigError, match=f"--metrics-listen {listen}: Address already in use"):
+            Telemetry(version(), METHODS, metrics_listen=listen, metrics_address=("127.0.0.1", port))
+
+
+async def test_after_the_store_is_closed_the_last_figures_stand(
+    watched: Any, engine: Engine, telemetry: Telemetry
+) -> None:
+    await watched.statements.ImportStatements(importing("One.", "Two."))
+    assert value(scrape(telemetry), "onrecord_statements") == 2
+    engine.store.close()
+    assert value(scrape(telemetry), "onrecord_statements") == 2
+    with pytest.raises(grpc.aio.AioRpcError):
+        await check(watched, "One.")
