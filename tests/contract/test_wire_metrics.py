@@ -16,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_pb2, statement_service_pb2
-from onrecord_server.app import Engine, version
+from onrecord_server.app import Engine, open_engine, version
+from onrecord_server.checking.batching import Priority
+from onrecord_server.config import ServerConfig
 from onrecord_server.domain.errors import ConfigError
 from onrecord_server.rpc.server import METHODS
 from onrecord_server.telemetry.telemetry import Telemetry
@@ -32,6 +34,14 @@ def telemetry() -> Iterator[Telemetry]:
     opened = Telemetry(version(), METHODS, metrics_listen=LISTEN, queue_limit=1_000)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+async def engine(telemetry: Telemetry) -> AsyncIterator[Engine]:
+    """The engine on the declared fakes, which tells of its work."""
+    config = ServerConfig(store=":memory:", model="fake", encoder="fake")
+    async with open_engine(config, telemetry.meter) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -125,6 +135,50 @@ async def test_who_left_is_in_flight_no_more(watched: Any, telemetry: Telemetry)
     after = scrape(telemetry)
     assert value(after, "grpc_server_in_flight") == 0
     assert value(after, "grpc_server_handled_total") == 1
+
+
+async def test_the_engine_s_work_is_counted(watched: Any, telemetry: Telemetry) -> None:
+    pairs = [check_pb.Pair(premise=f"Statement {i}.", hypothesis="A claim.") for i in range(3)]
+    await watched.statements.ImportStatements(importing("Freedonia respects the treaty.", "Sylvania does not."))
+    await check(watched, "Freedonia respects the treaty.")
+    before = scrape(telemetry)
+    assert value(before, "onrecord_stage_seconds_count", stage="total") == 1
+    assert value(before, "onrecord_stage_seconds_count", stage="retrieval") == 1
+    assert value(before, "onrecord_inputs_total", kind="text") >= 2
+    for _ in range(2):
+        await watched.checks.ScorePairs(check_pb.ScorePairsRequest(pairs=pairs))
+    after = scrape(telemetry)
+
+    def more(name: str, **labels: str) -> float:
+        return value(after, name, **labels) - value(before, name, **labels)
+
+    assert more("onrecord_inputs_total", kind="pair") == 3
+    assert more("onrecord_tokens_total", kind="pair") > 3
+    assert more("onrecord_batch_tokens_count", kind="pair") >= 1
+    assert more("onrecord_pair_cache_total", result="miss") == 3
+    assert more("onrecord_pair_cache_total", result="hit") == 3
+    assert more("onrecord_stage_seconds_count", stage="tokenise") == 1
+    assert more("onrecord_stage_seconds_count", stage="inference") >= 1
+    assert more("onrecord_stage_seconds_count", stage="total") == 0  # which is that of checks
+    assert value(after, "onrecord_model_tokens_per_second") > 0
+    assert value(after, "onrecord_queue_tokens") == 0
+    assert value(after, "onrecord_stage_seconds_count", stage="other") == 0
+
+
+async def test_the_queue_and_who_was_refused_are_told(serve: Any, telemetry: Telemetry) -> None:
+    config = ServerConfig(store=":memory:", model="fake", encoder="fake", max_batch_tokens=64, max_queue_tokens=64)
+    async with open_engine(config, telemetry.meter) as engine:
+        telemetry.watch(engine.worker, engine.store, engine.model, engine.encoder)
+        with engine.worker.admit(50, priority=Priority.BULK):
+            assert value(scrape(telemetry), "onrecord_queue_tokens", priority="bulk") == 50
+            assert value(scrape(telemetry), "onrecord_queue_tokens", priority="interactive") == 0
+            wire = await serve(engine.backend, observers=telemetry.observers)
+            pairs = [check_pb.Pair(premise=f"A longer statement {i}.", hypothesis="A claim.") for i in range(10)]
+            got = await wire.error(wire.checks.ScorePairs(check_pb.ScorePairsRequest(pairs=pairs)))
+            assert got.info.reason == "OVERLOADED"
+            seen = scrape(telemetry)
+            assert value(seen, "onrecord_refused_total", reason="OVERLOADED") == 1
+            assert value(seen, "onrecord_refused_total") == 1
 
 
 async def test_the_record_and_what_runs_are_told(watched: Any, engine: Engine, telemetry: Telemetry) -> None:
