@@ -6,14 +6,20 @@ Labels are fixed sets; a value outside of them counts as "other". No text, no na
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from onrecord_server.domain.errors import OnrecordError
+from onrecord_server.domain.errors import (
+    DeadlineTooShort,
+    DeadlineUnreachable,
+    ModelUnusable,
+    Overloaded,
+    ShuttingDown,
+)
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.telemetry.call_metrics import BUCKETS
 
@@ -21,6 +27,9 @@ OTHER = "other"
 KINDS = ("pair", "text")
 STAGES = ("tokenise", "retrieval", "queue", "inference", "total")
 DROPS = ("cancelled", "deadline", "shutdown", "failed")
+REFUSALS = tuple(
+    kind.reason for kind in (Overloaded, DeadlineUnreachable, DeadlineTooShort, ShuttingDown, ModelUnusable)
+)
 PRIORITIES = ("interactive", "bulk")
 
 _BATCH_TOKENS = tuple(float(2**power) for power in range(4, 16))  # 16 to 32,768
@@ -92,18 +101,26 @@ class EngineMetrics:
             "result",
             ("hit", "shared", "miss"),
         )
-        self._dropped = counters("onrecord_dropped_inputs", "Inputs admitted and not scored.", "reason", DROPS)
+        self._dropped = counters(
+            "onrecord_dropped_inputs",
+            "Inputs admitted and not scored, as nobody waited for them any more.",
+            "reason",
+            DROPS,
+        )
         self._refused = counters(
             "onrecord_refused",
-            "Callers turned away before any work, by the reason that they were told (errors.md).",
+            "Times that work was turned away, by reason (errors.md); a claim of a stream asks until it is let in.",
             "reason",
-            sorted(_reasons()),
+            REFUSALS,
         )
         self._stages = histograms(
             "onrecord_stage_seconds", "Seconds of one piece of work, by stage; total is one check.", "stage", STAGES
         )
         queue = Gauge(
-            "onrecord_queue_tokens", "Estimated tokens that wait or run, by priority.", ("priority",), registry=registry
+            "onrecord_queue_tokens",
+            "Tokens that callers who are in are expected to need, by priority.",
+            ("priority",),
+            registry=registry,
         )
         self._queue = {priority: queue.labels(priority) for priority in PRIORITIES}
         self._rate = Gauge(
@@ -123,8 +140,8 @@ class EngineMetrics:
         for priority, gauge in self._queue.items():
             gauge.set_function(_kept(partial(_queue_tokens, worker, priority)))
         self._rate.set_function(_kept(lambda: worker.rate_tokens_per_second))
-        self._statements.set_function(_kept(store.count))
-        self._revision.set_function(_kept(store.revision))
+        self._statements.set_function(_kept(lambda: store.count()))
+        self._revision.set_function(_kept(lambda: store.revision()))
         for part, info in (("nli", model), ("encoder", encoder)):
             self._models.labels(part, _short(info.model_id), info.revision, info.precision).set(1)
 
@@ -184,17 +201,6 @@ def _kept(read: Callable[[], float]) -> Callable[[], float]:
 
 def _queue_tokens(worker: Worker, priority: str) -> int:
     return worker.queue_tokens[priority]
-
-
-def _reasons() -> set[str]:
-    """Every reason that an error of the domain has."""
-
-    def below(kind: type[OnrecordError]) -> Iterator[str]:
-        yield kind.reason
-        for child in kind.__subclasses__():
-            yield from below(child)
-
-    return set(below(OnrecordError))
 
 
 def _short(model_id: str) -> str:
