@@ -53,6 +53,7 @@ batch or an import carry the same as a `google.rpc.Status`.
 - `STATEMENT_NOT_FOUND` and `STATEMENT_EXISTS` name the statement in `google.rpc.ResourceInfo`.
 - `OVERLOADED`, `NOT_READY` and `SHUTTING_DOWN` say in `google.rpc.RetryInfo` when to come back. RESOURCE_EXHAUSTED also
   sets the trailer `grpc-retry-pushback-ms`, which gRPC's own retries obey: milliseconds, or -1 for never.
+- The trailer `x-request-id` names the call in the server's log: the caller's own where its metadata had a sane one.
 - A message of more than {2 * message_bytes():,} bytes, twice the limit, is refused by gRPC itself, with
   RESOURCE_EXHAUSTED and no details. Between the limit and that, the answer is `INVALID_FIELDS` with
   `MESSAGE_TOO_LARGE`.
