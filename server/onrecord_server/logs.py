@@ -16,7 +16,7 @@ current_request_id: ContextVar[str] = ContextVar("current_request_id", default="
 # Fields of access lines (rpc/access.py). request_id is on every line that has one.
 _FIELDS = (
     "request_id", "trace_id", "method", "code", "reason", "ms", "peer",
-    "received", "received_bytes", "sent", "sent_bytes",
+    "received", "received_bytes", "sent", "sent_bytes", "failed_items",
 )  # fmt: skip
 
 

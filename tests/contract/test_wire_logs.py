@@ -133,6 +133,13 @@ async def test_messages_of_a_stream_are_counted(wire: Any, lines: Lines) -> None
     assert (line["received"], line["sent"]) == (3, 1)
 
 
+async def test_items_that_fail_alone_are_counted(wire: Any, lines: Lines) -> None:
+    claims = [check_pb.Claim(text=text) for text in ("Freedonia respects the treaty.", "", " ")]
+    await wire.checks.BatchCheckClaims(check_pb.BatchCheckClaimsRequest(claims=claims))
+    (line,) = lines()
+    assert (line["code"], line["failed_items"]) == ("OK", 2)
+
+
 async def test_no_line_holds_what_was_said_or_who(wire: Any, lines: Lines) -> None:
     statement = statement_pb2.Statement(text="Zanzibar apples.", speaker=statement_pb2.Speaker(name="Quentin Quill"))
     await wire.statements.CreateStatement(statement_service_pb2.CreateStatementRequest(statement=statement))

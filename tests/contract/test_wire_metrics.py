@@ -125,6 +125,35 @@ async def test_a_stream_is_seen_while_it_runs(watched: Any, telemetry: Telemetry
     assert value(after, "grpc_server_handled_total", grpc_code="OK", **method) == 1
 
 
+async def test_items_that_fail_alone_are_counted_though_their_calls_are_ok(watched: Any, telemetry: Telemetry) -> None:
+    claims = [check_pb.Claim(text=text) for text in ("Freedonia respects the treaty.", "", " ")]
+    await watched.checks.BatchCheckClaims(check_pb.BatchCheckClaimsRequest(claims=claims))
+    taken = statement_pb2.Statement(name="collections/default/statements/s1", text="One.")
+    request = statement_service_pb2.ImportStatementsRequest(statements=[taken, taken])
+    await watched.statements.ImportStatements(iter([request]))
+    seen = scrape(telemetry)
+    assert value(seen, "onrecord_failed_items_total", reason="INVALID_FIELDS") == 2
+    assert value(seen, "onrecord_failed_items_total", reason="STATEMENT_EXISTS") == 1
+    assert value(seen, "onrecord_failed_items_total") == 3
+    assert value(seen, "grpc_server_handled_total", grpc_code="OK") == 2
+
+
+async def test_a_stream_of_claims_is_counted_message_by_message(watched: Any, telemetry: Telemetry) -> None:
+    method = {"grpc_method": "StreamCheckClaims", "grpc_type": "bidi_stream"}
+    call = watched.checks.StreamCheckClaims()
+    for text in ("Freedonia respects the treaty.", ""):
+        await call.write(check_pb.StreamCheckClaimsRequest(claim=check_pb.Claim(text=text)))
+        await call.read()
+    during = scrape(telemetry)
+    assert value(during, "grpc_server_msg_received_total", **method) == 2
+    assert value(during, "grpc_server_msg_sent_total", **method) == 2
+    assert value(during, "grpc_server_in_flight", **method) == 1
+    assert value(during, "onrecord_failed_items_total", reason="INVALID_FIELDS") == 1
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+    assert value(scrape(telemetry), "grpc_server_handled_total", grpc_code="OK", **method) == 1
+
+
 async def test_who_left_is_in_flight_no_more(watched: Any, telemetry: Telemetry) -> None:
     call = watched.statements.ImportStatements()
     async with asyncio.timeout(20):

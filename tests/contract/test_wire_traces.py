@@ -12,7 +12,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace import StatusCode as SpanStatus
 
+from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_service_pb2
+from onrecord.v1.statement_pb2 import Speaker, Statement
+from onrecord_server.app import open_engine
+from onrecord_server.config import ServerConfig
 from onrecord_server.domain.errors import NotFound, Overloaded
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.rpc.backend import Backend
@@ -151,6 +155,22 @@ async def test_of_very_many_stages_the_first_are_spans_and_all_are_summed(wire: 
     assert call.attributes is not None
     assert call.attributes["onrecord.queue.count"] == STAGE_SPANS + 8
     assert call.attributes["onrecord.queue.seconds"] == pytest.approx(0.5 * (STAGE_SPANS + 8))
+
+
+async def test_a_check_is_traced_from_the_wire_to_the_engine(serve: Any, traced: Traced) -> None:
+    config = ServerConfig(store=":memory:", model="fake", encoder="fake")
+    async with open_engine(config, traced.meter) as engine:
+        wire = await serve(engine.backend, observers=[traced.observer])
+        statement = Statement(text="Zanzibar sells apples.", speaker=Speaker(name="Quentin Quill"))
+        await wire.statements.CreateStatement(statement_service_pb2.CreateStatementRequest(statement=statement))
+        traced.exporter.clear()
+        claim = check_pb.Claim(text="Quentin Quill said that Zanzibar sells apples.")
+        await wire.checks.CheckClaim(check_pb.CheckClaimRequest(claim=claim))
+    (call,) = traced.calls
+    assert {work.name for work in traced.works} >= {"retrieval", "queue", "total"}
+    assert all(work.parent and work.parent.span_id == call.context.span_id for work in traced.works)
+    told = " ".join(span.to_json() for span in traced.exporter.get_finished_spans())
+    assert not any(word in told for word in ("Zanzibar", "apples", "Quentin", "Quill"))
 
 
 async def test_calls_at_once_keep_their_stages_apart(wire: Any, traced: Traced) -> None:

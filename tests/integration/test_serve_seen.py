@@ -15,6 +15,11 @@ from typing import Any
 
 import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 
 from onrecord.v1 import server_info_service_pb2 as info_pb
 from onrecord.v1 import server_info_service_pb2_grpc
@@ -156,6 +161,33 @@ async def test_spans_on_stderr_are_json_and_the_standard_variables_hold(start: A
     assert span["context"]["trace_id"] == f"0x{access['trace_id']}"
     assert span["attributes"]["onrecord.request_id"] == access["request_id"]
     assert (span["resource"]["attributes"]["service.name"], span["resource"]["attributes"]["team"]) == ("ours", "a")
+
+
+class Collector(TraceServiceServicer):
+    """Keeps the spans that it is sent."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    async def Export(self, request: Any, context: Any) -> ExportTraceServiceResponse:
+        """Keep them."""
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                self.names += [span.name for span in scope.spans]
+        return ExportTraceServiceResponse()
+
+
+async def test_a_collector_has_every_span_when_the_server_has_stopped(start: Any) -> None:
+    collector, listening = Collector(), grpc.aio.server()
+    add_TraceServiceServicer_to_server(collector, listening)
+    port = listening.add_insecure_port("127.0.0.1:0")
+    await listening.start()
+    code = f"import os; os.environ['OTEL_EXPORTER_OTLP_ENDPOINT'] = 'http://127.0.0.1:{port}'"
+    server = await start("--traces", "otlp", code=code)
+    await server.call()
+    assert await server.stop() == 0
+    await listening.stop(None)
+    assert collector.names == ["onrecord.v1.ServerInfoService/GetServerInfo"]
 
 
 async def test_a_collector_that_is_away_holds_up_neither_calls_nor_the_end(start: Any) -> None:

@@ -43,6 +43,7 @@ class AccessLog(CallObserver):
             "received_bytes": call.received_bytes,
             "sent": call.sent,
             "sent_bytes": call.sent_bytes,
+            "failed_items": call.failed_items or "",
             "trace_id": call.trace_id,
         }
         access_log.log(

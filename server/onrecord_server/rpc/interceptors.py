@@ -25,7 +25,6 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
 from onrecord_server.domain.errors import FieldViolation, InvalidInput, Unauthenticated
 from onrecord_server.domain.limits import MESSAGE_BYTES
-from onrecord_server.logs import current_request_id
 from onrecord_server.rpc.access import AccessLog
 from onrecord_server.rpc.calls import KINDS, REQUEST_ID, Call, CallObserver, call_of
 from onrecord_server.rpc.errors import code_of, reason_of, status_of, trailers_of
@@ -46,6 +45,23 @@ def decode(parse: Callable[[bytes], Any], data: bytes) -> Any:
     except DecodeError:
         message = "not a valid message of this method; strings must be UTF-8 and the bytes undamaged"
         raise InvalidInput([FieldViolation("request", "MALFORMED_MESSAGE", message)]) from None
+
+
+async def decode_stream(
+    call: Call, parse: Callable[[bytes], Any], stream: AsyncIterable[bytes], *, errors_too: bool
+) -> AsyncIterator[Any]:
+    """The messages of a stream, one by one. errors_too: an InvalidInput in the place of what is no message."""
+    async for data in stream:
+        call.take(data)
+        try:
+            message = decode(parse, data)
+        except InvalidInput as error:
+            if not errors_too:
+                raise
+            message = error
+        yield message
+    # when its sender has left, a stream ends as if all had been said, and the cancellation comes right behind
+    await asyncio.sleep(_BEHIND_SECONDS)
 
 
 class CallGuard(ServerInterceptor):
@@ -89,17 +105,23 @@ class CallGuard(ServerInterceptor):
         def request_of(call: Call, data: Any) -> Any:
             if handler.request_streaming:
                 # where every message has an answer of its own, a bad one is no reason to end the others
-                return self._each_in(call, parse, data, errors_too=handler.response_streaming)
-            return self._in(call, parse, data)
+                return decode_stream(call, parse, data, errors_too=handler.response_streaming)
+            call.take(data)
+            return decode(parse, data)
+
+        def response_of(call: Call, message: Any) -> bytes:
+            data: bytes = serialize(message)
+            call.give(data)
+            return data
 
         async def answer(data: Any, context: ServicerContext[Any, Any]) -> Any:
             async with self._call(method, kind, context) as call:
-                return self._out(call, serialize, await behaviour(request_of(call, data), context))
+                return response_of(call, await behaviour(request_of(call, data), context))
 
         async def answers(data: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             async with self._call(method, kind, context) as call:
                 async for response in behaviour(request_of(call, data), context):
-                    yield self._out(call, serialize, response)
+                    yield response_of(call, response)
 
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(answers, None, None)
@@ -112,13 +134,11 @@ class CallGuard(ServerInterceptor):
     @asynccontextmanager
     async def _call(self, method: str, kind: str, context: ServicerContext[Any, Any]) -> AsyncIterator[Call]:
         """Around one call: count it, name it, check its token, end it with the error's status, tell the observers."""
-        call = call_of(method, kind, context)
+        call = call_of(method, kind, context, self._observers)
         trailers = ((REQUEST_ID, call.request_id),)
-        current_request_id.set(call.request_id)
         self._in_flight += 1
         self._idle.clear()
-        for observer in self._observers:
-            observer.started(call)
+        call.start()
         try:
             context.set_trailing_metadata(trailers)
             self._authenticate(call)
@@ -134,51 +154,13 @@ class CallGuard(ServerInterceptor):
         except Exception as error:  # the boundary: whatever it is, it becomes a status here
             status = status_of(error)
             call.code, call.reason = code_of(status), reason_of(error)
-            self._end(call)  # before the caller hears of it, as with answers
+            call.end()  # before the caller hears of it, as with answers
             await context.abort(call.code, status.message, (*trailers, *trailers_of(error, status)))
         finally:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
-            self._end(call)
-
-    def _end(self, call: Call) -> None:
-        """Tell the observers, once."""
-        if call.end():
-            for observer in self._observers:
-                observer.ended(call)
-
-    def _in(self, call: Call, parse: Callable[[bytes], Any], data: bytes) -> Any:
-        """A message that came in, counted and decoded."""
-        call.received += 1
-        call.received_bytes += len(data)
-        for observer in self._observers:
-            observer.received(call)
-        return decode(parse, data)
-
-    async def _each_in(
-        self, call: Call, parse: Callable[[bytes], Any], stream: AsyncIterable[bytes], *, errors_too: bool
-    ) -> AsyncIterator[Any]:
-        """The messages of a stream, one by one. errors_too: an InvalidInput in the place of what is no message."""
-        async for data in stream:
-            try:
-                message = self._in(call, parse, data)
-            except InvalidInput as error:
-                if not errors_too:
-                    raise
-                message = error
-            yield message
-        # when its sender has left, a stream ends as if all had been said, and the cancellation comes right behind
-        await asyncio.sleep(_BEHIND_SECONDS)
-
-    def _out(self, call: Call, serialize: Callable[[Any], bytes], message: Any) -> bytes:
-        """A message to go out, encoded and counted."""
-        data = serialize(message)
-        call.sent += 1
-        call.sent_bytes += len(data)
-        for observer in self._observers:
-            observer.sent(call)
-        return data
+            call.end()
 
     def _authenticate(self, call: Call) -> None:
         """Raise Unauthenticated unless the call carries the server's token (or the server has none)."""

@@ -13,9 +13,13 @@ from grpc import StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from onrecord_server.rpc.calls import Call, CallObserver
+from onrecord_server.rpc.errors import TABLE
 
 # seconds: a check of a small record takes some milliseconds, a batch that waits its turn minutes
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+# what an item can fail with
+REASONS = tuple(dict.fromkeys(kind.reason for kind in TABLE))
 
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
 
@@ -65,6 +69,13 @@ class CallMetrics(CallObserver):
         self._sent = Counter(
             "grpc_server_msg_sent", "Messages that went out; one a call but for streams.", _LABELS, registry=registry
         )
+        failed = Counter(
+            "onrecord_failed_items",
+            "Items of batches, imports and streams that failed alone, by reason (errors.md); their call may be OK.",
+            ("reason",),
+            registry=registry,
+        )
+        self._failed = {reason: failed.labels(reason) for reason in REASONS}
         self._series = {method: self._new(method, kind) for method, kind in methods.items()}
 
     def _new(self, method: str, kind: str) -> _Series:
@@ -93,6 +104,11 @@ class CallMetrics(CallObserver):
         """As it happens."""
         if series := self._series.get(call.method):
             series.sent.inc()
+
+    def item_failed(self, call: Call, reason: str) -> None:
+        """As it happens."""
+        if series := self._failed.get(reason):
+            series.inc()
 
     def ended(self, call: Call) -> None:
         """One less in flight."""

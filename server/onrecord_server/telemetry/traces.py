@@ -78,6 +78,8 @@ class CallTraces(CallObserver):
         span.set_attribute("rpc.grpc.status_code", call.code.value[0])
         span.set_attribute("rpc.request.messages", call.received)
         span.set_attribute("rpc.response.messages", call.sent)
+        if call.failed_items:
+            span.set_attribute("onrecord.failed_items", call.failed_items)
         for name, (seconds, count) in traced.stages.items():
             span.set_attribute(f"onrecord.{name}.seconds", round(seconds, 6))
             span.set_attribute(f"onrecord.{name}.count", count)
