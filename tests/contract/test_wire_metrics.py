@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -19,7 +17,6 @@ from onrecord.v1 import statement_pb2, statement_service_pb2
 from onrecord_server.app import Engine, open_engine, version
 from onrecord_server.checking.batching import Priority
 from onrecord_server.config import ServerConfig
-from onrecord_server.domain.errors import ConfigError
 from onrecord_server.rpc.server import METHODS
 from onrecord_server.telemetry.telemetry import Telemetry
 
@@ -239,30 +236,6 @@ async def test_nothing_that_callers_send_makes_a_series(watched: Any, telemetry:
     assert after == before
     told = " ".join(v for _, labels in after for _, v in labels)
     assert not any(word in told for word in ("Quentin", "Quill", "Zanzibar", "apples", "abc", "Nothing"))
-
-
-async def test_one_path_one_method(telemetry: Telemetry) -> None:
-    assert telemetry.metrics_url is not None
-    root = telemetry.metrics_url.removesuffix("/metrics")
-    for path, data, status in (("/", None, 404), ("/metricsx", None, 404), ("/metrics", b"{}", 501)):
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(root + path, data, timeout=20)  # noqa: ASYNC210
-        assert caught.value.code == status
-        caught.value.close()
-
-
-def test_without_being_asked_there_are_none() -> None:
-    off = Telemetry(version(), METHODS)
-    assert (off.observers, off.metrics_url) == ((), None)
-    off.close()
-
-
-def test_a_port_that_is_taken_is_said(telemetry: Telemetry) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        listen = f"127.0.0.1:{port}"
-        with pytest.raises(ConfigError, match=f"--metrics-listen {listen}: Address already in use"):
-            Telemetry(version(), METHODS, metrics_listen=listen, metrics_address=("127.0.0.1", port))
 
 
 async def test_after_the_store_is_closed_the_last_figures_stand(
