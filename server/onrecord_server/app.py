@@ -1,10 +1,10 @@
 """Puts the server together, and takes it apart in the right order.
 
-Start: the port is taken and health says NOT_SERVING; a log line says what is loaded; the encoder is loaded, the store
+Start: the ports are taken and health says NOT_SERVING; a log line says what is loaded; the encoder is loaded, the store
 opened, the NLI model loaded; then health says SERVING and one line on stdout gives the address. Stop (SIGTERM, SIGINT;
 a log line says which): health says NOT_SERVING, balancers get a moment to see it, no new calls are taken, calls in
-flight have `drain_seconds` to finish, the worker stops, the store closes. When the worker's thread dies, the same
-happens at once, and the exit status is 1.
+flight have `drain_seconds` to finish, the worker stops, the store closes, the metrics' port closes. When the worker's
+thread dies, the same happens at once, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import click
 from grpc.aio import Server
 
 from onrecord_server.checking.checker import Checker
+from onrecord_server.checking.meter import Meter
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.config import FAKE, MEMORY, ServerConfig
@@ -36,9 +37,10 @@ from onrecord_server.nli import Tagger, find_tagger, load_encoder, load_scorer
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
-from onrecord_server.rpc.server import build_server
+from onrecord_server.rpc.server import METHODS, build_server
 from onrecord_server.store import open_store
 from onrecord_server.store.base import StatementStore
+from onrecord_server.telemetry.telemetry import Telemetry
 
 # Between NOT_SERVING and the refusal of new calls, so that callers who watch health have left by then.
 PROPAGATION_SECONDS = 0.25
@@ -88,10 +90,11 @@ def version() -> str:
 
 
 @asynccontextmanager
-async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
+async def open_engine(config: ServerConfig, meter: Meter | None = None) -> AsyncIterator[Engine]:
     """Load the models and open the store, off the event loop; on exit stop the worker and close the store.
 
-    Uses of `config` only what concerns models and store. Errors: ModelUnusable, StoreUnusable, ConfigError.
+    meter: told of the engine's work. Uses of `config` only what concerns models and store. Errors: ModelUnusable,
+    StoreUnusable, ConfigError.
     """
     tagger = _tagger(config)
     encoder = await asyncio.to_thread(load_encoder, config.encoder, revision=config.encoder_revision)
@@ -119,6 +122,7 @@ async def open_engine(config: ServerConfig) -> AsyncIterator[Engine]:
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,
             on_death=lambda error: None if died.done() else died.set_result(error),
+            meter=meter,
         )
         await worker.start()
         try:
@@ -135,26 +139,41 @@ async def serve(config: ServerConfig) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_for, number, stop, config.drain_seconds)
-    slot = BackendSlot()
-    guard = CallGuard(config.read_token())
-    server, health = build_server(slot, guard)
-    address = _bind(server, config)
-    await server.start()
+    token = config.read_token()
     async with AsyncExitStack() as stack:
+        telemetry = Telemetry(
+            version(),
+            METHODS,
+            traces=config.traces,
+            metrics_listen=config.metrics_listen,
+            metrics_address=config.metrics_address,
+            queue_limit=config.max_queue_tokens,
+        )
+        stack.push_async_callback(asyncio.to_thread, telemetry.close)
+        slot = BackendSlot()
+        guard = CallGuard(token, telemetry.observers)
+        server, health = build_server(slot, guard)
+        address = _bind(server, config)
+        await server.start()
         # a failed start refuses at once; after a drain this finds nothing left to stop
         stack.push_async_callback(server.stop, None)
         record = "in memory" if config.store_path == MEMORY else config.store_path
         logger.info("loading the model %s; the record is %s", config.model, record)
-        engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config)))
+        if telemetry.metrics_url:
+            logger.info("metrics at %s", telemetry.metrics_url)
+        engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config, telemetry.meter)))
         if engine is None:
             return 0
         slot.fill(engine.backend)
+        telemetry.watch(engine.worker, engine.store, engine.model, engine.encoder)
         await health.serving()
+        telemetry.serving(True)
         with _ready(config.ready_file, address):
             click.echo(f"onrecord {version()} serving on {address} ({engine.model.model_id})")
             failure = await _unless_stopped(stop, engine.died)
             if failure is not None:
                 click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
+            telemetry.serving(False)
             await drain(server, slot, health, guard, config.drain_seconds)
         return 0 if failure is None else 1
 

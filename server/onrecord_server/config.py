@@ -73,7 +73,16 @@ class ServerConfig:
     listen: str = _setting(
         "127.0.0.1:50051", "Address to listen on; port 0 takes a free one.", click.STRING, metavar="HOST:PORT"
     )
-    allow_remote: bool = _setting(False, "Allow a --listen address that is not loopback.", click.BOOL)
+    metrics_listen: str | None = _setting(
+        None,
+        "Address for Prometheus to scrape, http://HOST:PORT/metrics; 9464 is a usual port.",
+        click.STRING,
+        shown="no metrics",
+        metavar="HOST:PORT",
+    )
+    allow_remote: bool = _setting(
+        False, "Allow --listen and --metrics-listen addresses that are not loopback.", click.BOOL
+    )
     token_file: str | None = _setting(
         None,
         "File with a secret; calls must then carry `authorization: Bearer SECRET`.",
@@ -140,6 +149,11 @@ class ServerConfig:
         "info", "Least severe messages to log.", click.Choice(["debug", "info", "warning", "error"])
     )
     log_format: str = _setting("text", "Log lines for people or for machines.", click.Choice(["text", "json"]))
+    traces: str = _setting(
+        "off",
+        "OpenTelemetry spans: to a collector, as the OTEL_* variables say, or to stderr. Needs onrecord[otel].",
+        click.Choice(["off", "otlp", "console"]),
+    )
 
     def __post_init__(self) -> None:
         host, _ = self.address
@@ -147,6 +161,11 @@ class ServerConfig:
             raise ConfigError(
                 f"--listen {self.listen}: not a loopback address; the server has no TLS, so add --allow-remote "
                 "(and --token-file) if others may reach it"
+            )
+        if not self.allow_remote and not is_loopback(self.metrics_address[0]):
+            raise ConfigError(
+                f"--metrics-listen {self.metrics_listen}: not a loopback address; metrics have neither TLS nor token, "
+                "so add --allow-remote if others may read them"
             )
         if not math.isfinite(self.drain_seconds) or self.drain_seconds < 0:
             raise ConfigError(f"--drain-seconds {self.drain_seconds}: give a number of seconds, 0 or more")
@@ -173,13 +192,12 @@ class ServerConfig:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`; brackets of an IPv6 host are taken off."""
-        host, colon, port = self.listen.rpartition(":")
-        bracketed = host.startswith("[") and host.endswith("]")
-        if not colon or not host or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65_535:
-            raise ConfigError(f"--listen {self.listen}: give HOST:PORT with a port from 0 to 65535")
-        if ":" in host and not bracketed:
-            raise ConfigError(f"--listen {self.listen}: put an IPv6 host in brackets, [::1]:50051")
-        return (host[1:-1] if bracketed else host), int(port)
+        return _parse_address("--listen", self.listen)
+
+    @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Host and port of `metrics_listen`; a free one on loopback while it is not set."""
+        return _parse_address("--metrics-listen", "127.0.0.1:0" if self.metrics_listen is None else self.metrics_listen)
 
     def read_token(self) -> str | None:
         """The secret in `token_file`, or None when none is configured. ConfigError when there is no secret in it."""
@@ -193,6 +211,17 @@ class ServerConfig:
         if not token or not token.isascii() or not token.isprintable():
             raise ConfigError(f"--token-file {self.token_file}: put one line of printable ASCII into it")
         return token
+
+
+def _parse_address(flag: str, listen: str) -> tuple[str, int]:
+    """Host without brackets, and port. ConfigError when it is no HOST:PORT."""
+    host, colon, port = listen.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65_535:
+        raise ConfigError(f"{flag} {listen}: give HOST:PORT with a port from 0 to 65535")
+    if ":" in host and not bracketed:
+        raise ConfigError(f"{flag} {listen}: put an IPv6 host in brackets, [::1]:50051")
+    return (host[1:-1] if bracketed else host), int(port)
 
 
 def is_loopback(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, st
 from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.rpc.backend import Backend, BackendSlot
+from onrecord_server.rpc.calls import CallObserver
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.server import build_server
@@ -82,8 +83,8 @@ async def serve() -> AsyncIterator[Serve]:
     """Serves a backend (None: one that is still loading) until the test ends."""
     started: list[tuple[Any, Wire]] = []
 
-    async def start(backend: Backend | None, token: str | None = None) -> Wire:
-        guard = CallGuard(token)
+    async def start(backend: Backend | None, token: str | None = None, observers: Sequence[CallObserver] = ()) -> Wire:
+        guard = CallGuard(token, observers)
         server, health = build_server(BackendSlot(backend), guard)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -200,9 +200,16 @@ def status_of(error: BaseException) -> status_pb2.Status:
         return _internal_status(error)
     row = TABLE[type(error)]
     if error.__cause__ is not None:  # what is not for callers, as the place of the record's file
-        logger.error("%s [%s: %s]", error.message, type(error.__cause__).__name__, error.__cause__)
+        cause = error.__cause__
+        trace = error if row.code is grpc.StatusCode.INTERNAL else None
+        logger.error("%s [%s: %s]", error.message, type(cause).__name__, cause, exc_info=trace)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=row.metadata(error))
     return _status(row.code, error.message, [info, *row.details(error)])
+
+
+def reason_of(error: BaseException) -> str:
+    """The reason in its status' ErrorInfo."""
+    return error.reason if isinstance(error, errors.OnrecordError) else errors.OnrecordError.reason
 
 
 def trailers_of(error: BaseException, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:

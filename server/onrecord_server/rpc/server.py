@@ -16,17 +16,27 @@ from onrecord.v1 import statement_service_pb2_grpc as statement_grpc
 from onrecord_server.domain.limits import MESSAGE_BYTES
 from onrecord_server.rpc import health
 from onrecord_server.rpc.backend import BackendSlot
+from onrecord_server.rpc.calls import KINDS
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.services import CheckService, ServerInfoService, StatementService
 
-SERVICES = tuple(
-    pb.DESCRIPTOR.services_by_name[name].full_name
+_DESCRIPTORS = tuple(
+    pb.DESCRIPTOR.services_by_name[name]
     for pb, name in (
         (check_pb, "CheckService"),
         (statement_pb, "StatementService"),
         (info_pb, "ServerInfoService"),
     )
 )
+
+SERVICES = tuple(service.full_name for service in _DESCRIPTORS)
+
+# every method as observers meet it, "onrecord.v1.CheckService/CheckClaim", and its kind
+METHODS = {
+    f"{service.full_name}/{method.name}": KINDS[method.client_streaming, method.server_streaming]
+    for service in _DESCRIPTORS
+    for method in service.methods
+}
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # twice the documented limit, so that what is over it meets our error and not the transport's (see interceptors)

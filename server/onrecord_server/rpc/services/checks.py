@@ -24,13 +24,13 @@ from onrecord_server.domain.limits import (
 from onrecord_server.domain.types import CheckResult, Claim
 from onrecord_server.domain.validation import claim_violations, options_violations, parse_parent, text_violations
 from onrecord_server.rpc.backend import BackendSlot
+from onrecord_server.rpc.calls import status_of_item
 from onrecord_server.rpc.convert import (
     check_result_to_proto,
     claim_from_proto,
     options_from_proto,
     pair_score_to_proto,
 )
-from onrecord_server.rpc.errors import status_of
 
 
 def deadline_of(context: ServicerContext[Any, Any]) -> float | None:
@@ -152,11 +152,11 @@ def _claim(message: pb.Claim, field: str) -> Claim | InvalidInput:
 
 def _streamed(index: int, outcome: CheckResult | Exception) -> pb.StreamCheckClaimsResponse:
     if isinstance(outcome, Exception):
-        return pb.StreamCheckClaimsResponse(index=index, error=status_of(outcome))
+        return pb.StreamCheckClaimsResponse(index=index, error=status_of_item(outcome))
     return pb.StreamCheckClaimsResponse(index=index, result=check_result_to_proto(outcome))
 
 
 def _item(outcome: CheckResult | OnrecordError) -> pb.BatchCheckItem:
     if isinstance(outcome, OnrecordError):
-        return pb.BatchCheckItem(error=status_of(outcome))
+        return pb.BatchCheckItem(error=status_of_item(outcome))
     return pb.BatchCheckItem(result=check_result_to_proto(outcome))

@@ -18,6 +18,7 @@ from onrecord_server.domain.limits import IMPORT_CHUNK, MESSAGE_BYTES, PAGE_SIZE
 from onrecord_server.domain.types import Statement, StatementDraft
 from onrecord_server.domain.validation import draft_violations, raise_if_any
 from onrecord_server.rpc.backend import BackendSlot, RecordKeeper
+from onrecord_server.rpc.calls import item_failed
 from onrecord_server.rpc.convert import draft_from_proto, source_from_proto, statement_to_proto, timestamp_to_proto
 from onrecord_server.rpc.errors import status_of
 from onrecord_server.rpc.services.checks import check_size, parent_violations
@@ -128,6 +129,7 @@ class _Tally:
         """Count the outcomes of the next message."""
         for outcome in outcomes:
             if isinstance(outcome, OnrecordError):
+                item_failed(outcome)
                 if len(self.failures) < MAX_FAILURES:
                     index = self.created + self.failed
                     outcome = _placed(outcome, index)
