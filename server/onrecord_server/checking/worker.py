@@ -202,6 +202,7 @@ class InferenceWorker:
         found.update((key, work.outcome) for key, work in works.items())
         waited = max(time.perf_counter() - began - inferred, 0.0)
         self.meter.stage("queue", waited)
+        self.meter.stage("inference", inferred)
         return PairOutcomes([found[key] for key in keys], waited * 1e3, inferred * 1e3)
 
     async def embed(
@@ -371,7 +372,6 @@ class InferenceWorker:
                 seconds = time.perf_counter() - began
                 tokens = sum(job.tokens for job in batch)
                 self.meter.batch(batch[0].kind, len(batch), tokens, tokens, seconds)
-                self.meter.stage("inference", seconds)
                 loop.call_soon_threadsafe(self._deliver, batch, outcomes, seconds)
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
