@@ -38,17 +38,17 @@ def write(path: Path, *rows: object) -> str:
 def test_a_closed_loop_of_every_kind(at_server: Run, tmp_path: Path) -> None:
     claims = write(tmp_path / "claims.jsonl", {"claim": "The bridge is open."}, "bad", {"claim": "The sea is deep."})
     done = at_server(
-        "bench", "--claims", claims, "--concurrency", "4", "--mix", "check,batch,pairs,health", "--size", "3", *SHORT,
-        "--json",
+        "bench", "--claims", claims, "--concurrency", "4", "--mix", "check,batch,stream,pairs,health", "--size", "3",
+        "--warmup", "0.1", "--duration", "2", "--json",
     )  # fmt: skip
     assert done.status == 0
     assert "line 2: not JSON" in done.err
     report = done.json
     (row,) = report["rows"]
     assert row["load"] == {"loop": "closed", "concurrency": 4}
-    assert row["seconds"] == pytest.approx(0.6, abs=0.01)
-    assert sorted(row["calls"]) == ["batch", "check", "health", "pairs"]
-    for kind, items in (("batch", 3), ("check", 1), ("health", 1), ("pairs", 3)):
+    assert row["seconds"] == 2.0
+    assert sorted(row["calls"]) == ["batch", "check", "health", "pairs", "stream"]
+    for kind, items in (("batch", 3), ("check", 1), ("health", 1), ("pairs", 3), ("stream", 3)):
         got = row["calls"][kind]
         assert got["codes"] == {"OK": got["sent_count"]}, kind
         assert got["good_share"]["value"] == 1.0
@@ -94,6 +94,21 @@ def test_items_of_a_batch_fail_by_their_reason(at_server: Run, tmp_path: Path) -
     got = done.json["rows"][0]["calls"]["batch"]
     assert got["failed_items"] == {"INVALID_ARGUMENT INVALID_FIELDS": got["ok_count"]}
     assert got["items_per_second"] == pytest.approx(got["good_per_second"])
+
+
+def test_a_stream_runs_beside_the_calls(at_server: Run) -> None:
+    done = at_server("bench", "--with-stream", "--concurrency", "1", *SHORT, "--json")
+    (row,) = done.json["rows"]
+    assert list(row["stream"]["codes"]) == ["OK"]
+    assert row["stream"]["claims_per_second"] > 0
+    assert list(row["calls"]) == ["check"]
+    assert done.json["plan"]["with_stream"] is True
+
+
+def test_a_stream_that_is_refused_says_so(at_server: Run) -> None:
+    asked = ("--collection", "No Such", "--concurrency", "1", "--with-stream", *SHORT, "--json")
+    (row,) = at_server("bench", *asked, "--mix", "health").json["rows"]
+    assert list(row["stream"]["codes"]) == ["INVALID_ARGUMENT INVALID_FIELDS"]
 
 
 def test_callers_that_leave_are_counted_apart(at_server: Run) -> None:
@@ -164,10 +179,10 @@ def test_no_server_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_server_that_does_not_start_says_why(run: Run) -> None:
-    done = run("bench", "--serve", "--model", "/no/such/model", "--encoder", "fake")
+    done = run("bench", "--serve", *FAKE, "--serve-options", "--without no_such_part")
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith("onrecord: the server did not start: ")
-    assert "/no/such/model" in done.err
+    assert "no_such_part" in done.err
 
 
 def test_ctrl_c_keeps_what_was_measured(spawn: Spawn, server: str, tmp_path: Path) -> None:

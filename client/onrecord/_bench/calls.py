@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onrecord._bench.material import Material
-from onrecord._bench.schedule import BATCH, CHECK, HEALTH, PAIRS
+from onrecord._bench.schedule import BATCH, CHECK, HEALTH, PAIRS, STREAM
 from onrecord._status import DETAILS_KEY
 from onrecord._transport import channel_options
 from onrecord.v1 import check_service_pb2 as pb
@@ -28,6 +28,9 @@ ABANDONED = "ABANDONED"
 UNFINISHED = "UNFINISHED"
 """No answer long after the window: for calls without a deadline, and servers that do not keep theirs."""
 
+REOPEN_SECONDS = 0.1
+"""Pause before a background stream that broke is opened again."""
+
 _RETRIES = ("grpc.service_config", "grpc.enable_retries")
 
 
@@ -36,7 +39,7 @@ class Outcome:
     """What came of one call. Times are the event loop's, in seconds; `due` is when it should have been sent.
 
     `code`: a gRPC code and the reason of its ErrorInfo ("RESOURCE_EXHAUSTED OVERLOADED"), or one of the words above.
-    `items`: claims or pairs answered; 1 for a health check. `failed`: items of a batch that were not, by their code.
+    `items`: claims or pairs answered; 1 for a health check. `failed`: items that were not, by their code.
     `timings`: the server's own, in milliseconds, one row for each claim: retrieval, queue, inference, total.
     """
 
@@ -60,12 +63,23 @@ class Caller(Protocol):
         """
         ...
 
+    async def saturate(self, answered: Callable[[str], None]) -> None:
+        """Keep a stream of claims as full as the server lets it be, until cancelled; `answered` gets each one's code.
+
+        A stream that breaks is opened again; its own code is told, too.
+        """
+        ...
+
 
 class GrpcCaller:
     """Calls over grpc.aio, on one connection or on several that take turns."""
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], material: Material, token: str | None) -> None:
+    def __init__(
+        self, channels: Sequence[grpc.aio.Channel], bulk: grpc.aio.Channel, material: Material, token: str | None
+    ) -> None:
+        """bulk: the connection of the background stream, so that it does not stand before other calls on theirs."""
         self._material = material
+        self._bulk: Any = check_service_pb2_grpc.CheckServiceStub(bulk)
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._stubs: list[tuple[Any, Any]] = [
             (check_service_pb2_grpc.CheckServiceStub(channel), health_pb2_grpc.HealthStub(channel))
@@ -81,7 +95,7 @@ class GrpcCaller:
         call = method(request, timeout=deadline, metadata=self._metadata)
         leaving = None if leave_after is None else loop.call_later(leave_after, call.cancel)
         try:
-            answer = await call
+            answer = await call if kind != STREAM else [one async for one in call]
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if leaving is None or (task is not None and task.cancelling()):
@@ -99,6 +113,27 @@ class GrpcCaller:
         outcome.ended = loop.time()
         return outcome
 
+    async def saturate(self, answered: Callable[[str], None]) -> None:
+        """See `Caller.saturate`."""
+        while True:
+            call = self._bulk.StreamCheckClaims(metadata=self._metadata)
+            writing = asyncio.create_task(self._write_on(call))
+            try:
+                async for answer in call:
+                    answered(OK if answer.HasField("result") else status_code(answer.error))
+            except grpc.aio.AioRpcError as error:
+                answered(code_of(error))
+            finally:
+                writing.cancel()
+                call.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+            await asyncio.sleep(REOPEN_SECONDS)
+
+    async def _write_on(self, call: Any) -> None:
+        """Claims without end; `write` waits when the server takes no more."""
+        while True:
+            await call.write(self._material.streamed())
+
     def _prepared(self, kind: str) -> tuple[Any, Any]:
         """The method and a request for it."""
         checks, probes = self._stubs[self._turn]
@@ -107,6 +142,8 @@ class GrpcCaller:
             return checks.CheckClaim, self._material.check()
         if kind == BATCH:
             return checks.BatchCheckClaims, self._material.batch()
+        if kind == STREAM:
+            return checks.StreamCheckClaims, [self._material.streamed() for _ in range(self._material.size)]
         if kind == PAIRS:
             return checks.ScorePairs, self._material.pairs()
         return probes.Check, health_pb2.HealthCheckRequest()
@@ -121,9 +158,9 @@ async def open_caller(
     # refusals are to be counted, not tried again; and no channel shares the connection of another
     options += [("grpc.service_config", json.dumps({})), ("grpc.enable_retries", 0)]
     options += [("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections)]
+    channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(connections + 1)]
     try:
-        yield GrpcCaller(channels, material, token)
+        yield GrpcCaller(channels[1:], channels[0], material, token)
     finally:
         for channel in channels:
             await channel.close()
@@ -155,8 +192,8 @@ def _read(kind: str, answer: Any, outcome: Outcome) -> None:
     if kind == CHECK:
         outcome.items = 1
         outcome.timings.append(_timings(answer.result))
-    elif kind == BATCH:
-        for item in answer.items:
+    elif kind in (BATCH, STREAM):
+        for item in answer.items if kind == BATCH else answer:
             if item.HasField("result"):
                 outcome.items += 1
                 outcome.timings.append(_timings(item.result))

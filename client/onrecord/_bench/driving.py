@@ -12,8 +12,10 @@ most, and says little of latency under load, since a slow server is asked less.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from onrecord._bench.calls import OK, UNFINISHED, Caller, Outcome
 from onrecord._bench.lag import Lag
@@ -32,7 +34,7 @@ class Plan:
 
     mix: kinds of calls with their weights. deadline: what the server is given for a call, and within which (counted
     from when it was due) an answer is in time; None gives it all the time. abandon: share of calls that the caller
-    cancels `abandon_after` seconds after sending.
+    cancels `abandon_after` seconds after sending. stream: keep a stream of claims full beside the calls.
     """
 
     mix: Mapping[str, float]
@@ -44,17 +46,23 @@ class Plan:
     abandon_after: float = 0.05
     max_in_flight: int = 2_000
     seed: int = 1
+    stream: bool = False
 
 
 @dataclass(slots=True)
 class Row:
-    """What one point of a sweep gave. `seconds`: of the measured window, less than planned when it was cut short."""
+    """What one point of a sweep gave.
+
+    `seconds`: of the measured window, less than planned when it was cut short. `streamed`: answers of the stream beside
+    the calls in that window, by code; None without one.
+    """
 
     load: Load
     seconds: float
     tally: Tally
     lag: Lag
     interrupted: bool = False
+    streamed: Counter[str] | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -98,11 +106,15 @@ class _Run:
         self._kinds = mixed(plan.mix, plan.seed)
         self._leaving = chosen(plan.abandon, plan.seed + 1)
         self._running: dict[asyncio.Task[None], tuple[str, float]] = {}
+        self._streamed: Counter[str] = Counter()
 
     async def __call__(self) -> Row:
         metering = asyncio.create_task(self._lag.meter(self._begin))
         sending = asyncio.create_task(self._open() if self._load.rate is not None else self._closed())
         stopping = asyncio.create_task(self._stop.wait())
+        beside: list[asyncio.Task[Any]] = [metering, stopping, sending]
+        if self._plan.stream:
+            beside.append(asyncio.create_task(self._caller.saturate(self._count_streamed)))
         try:
             await asyncio.wait({sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
             interrupted = not sending.done()
@@ -111,10 +123,16 @@ class _Run:
             self._lag.end()
             await self._drain(sending)
         finally:
-            for task in (metering, stopping, sending, *self._running):
+            left = [*beside, *self._running]
+            for task in left:
                 task.cancel()
-            await asyncio.gather(metering, stopping, sending, *self._running, return_exceptions=True)
-        return Row(self._load, max(0.0, self._end - self._begin), self._tally, self._lag, interrupted)
+            await asyncio.gather(*left, return_exceptions=True)
+        streamed = self._streamed if self._plan.stream else None
+        return Row(self._load, max(0.0, self._end - self._begin), self._tally, self._lag, interrupted, streamed)
+
+    def _count_streamed(self, code: str) -> None:
+        if self._begin <= self._loop.time() < self._end:
+            self._streamed[code] += 1
 
     async def _open(self) -> None:
         rate, plan = self._load.rate or 0.0, self._plan

@@ -21,7 +21,7 @@ class Material:
 
     A server remembers the scores of pairs, and a text that comes round again would cost it nothing. So each text gets a
     mark of a few letters that it did not have before, in this run or another (three or four tokens more); with
-    `repeat` they stay as they are. `size`: claims of a batch, pairs of a call that scores pairs; 1 to 256.
+    `repeat` they stay as they are. `size`: claims of a batch or a stream, pairs of a call that scores pairs; 1 to 256.
 
     InvalidArgument when a claim, a pair or the options cannot be sent.
     """
@@ -58,6 +58,10 @@ class Material:
         """`size` claims."""
         claims = [self._claim() for _ in range(self.size)]
         return pb.BatchCheckClaimsRequest(parent=self._parent, claims=claims, options=self._options)
+
+    def streamed(self) -> pb.StreamCheckClaimsRequest:
+        """One claim of a stream."""
+        return pb.StreamCheckClaimsRequest(parent=self._parent, claim=self._claim(), options=self._options)
 
     def pairs(self) -> pb.ScorePairsRequest:
         """`size` pairs."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grpc
 
 import onrecord
+from onrecord._bench.calls import OK
 from onrecord._bench.driving import Plan, Row
 from onrecord._bench.intervals import METHOD
 from onrecord._bench.searching import GOOD_SHARE, Capacity
@@ -25,9 +27,16 @@ def row_dict(row: Row) -> dict[str, Any]:
         "seconds": round(row.seconds, 3),
         "interrupted": row.interrupted,
         "calls": row.tally.to_dict(row.seconds),
+        "stream": None if row.streamed is None else _streamed(row.streamed, row.seconds),
         "generator": row.lag.to_dict(),
         "notes": [*row.notes, *_notes(row)],
     }
+
+
+def _streamed(codes: Counter[str], seconds: float) -> dict[str, Any]:
+    """What the stream beside the calls got through."""
+    rate = codes[OK] / seconds if seconds > 0 else 0.0
+    return {"ok_count": codes[OK], "claims_per_second": rate, "codes": dict(sorted(codes.items()))}
 
 
 def _notes(row: Row) -> Iterable[str]:
@@ -74,6 +83,7 @@ def report(
             "abandon_after_seconds": plan.abandon_after if plan.abandon else None,
             "max_in_flight": plan.max_in_flight,
             "seed": plan.seed,
+            "with_stream": plan.stream,
         },
         "data": dict(data),
         "intervals": METHOD,

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-CHECK, BATCH, PAIRS, HEALTH = "check", "batch", "pairs", "health"
-KINDS = (CHECK, BATCH, PAIRS, HEALTH)
+CHECK, BATCH, STREAM, PAIRS, HEALTH = "check", "batch", "stream", "pairs", "health"
+KINDS = (CHECK, BATCH, STREAM, PAIRS, HEALTH)
 
 CONSTANT, POISSON = "constant", "poisson"
 ARRIVALS = (POISSON, CONSTANT)

@@ -50,6 +50,11 @@ def _rows(out: Out, rows: Sequence[Mapping[str, Any]]) -> None:
     if server := _server_times(rows):
         out.print()
         out.print(server)
+    for row in rows:
+        if streamed := row["stream"]:
+            others = ", ".join(f"{n:,} {printable(code)}" for code, n in streamed["codes"].items() if code != "OK")
+            shown = f"{load(row)}: beside it, {streamed['claims_per_second']:.1f} claims/s of a stream"
+            out.print(f"{shown} ({others})" if others else shown)
     if failures := [line for row in rows for line in _failures(row)]:
         out.print()
         for line in failures:

@@ -77,9 +77,9 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
 @click.option("--arrivals", type=click.Choice(["poisson", "constant"]), default="poisson", show_default=True,
               help="How the calls of an open loop are spaced.")  # fmt: skip
 @click.option("--mix", type=_Parsed("parse_mix"), default="check", show_default=True, metavar="LIST",
-              help='Kinds of calls and their weights, "check=8,batch=1,pairs=1,health=1".')  # fmt: skip
+              help='Kinds of calls and their weights, "check=8,batch=1,stream=1,pairs=1,health=1".')  # fmt: skip
 @click.option("--size", type=click.IntRange(1, 256), default=32, show_default=True, metavar="N",
-              help="Claims of a batch, pairs of a call that scores pairs.")  # fmt: skip
+              help="Claims of a batch or a stream, pairs of a call that scores pairs.")  # fmt: skip
 @click.option("--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Evidence asked for.  [default: 5]")
 @click.option("--duration", type=_SECONDS, default=10.0, show_default=True, metavar="SECONDS",
               help="Time measured, of each row and each trial.")  # fmt: skip
@@ -90,6 +90,7 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
 @click.option("--abandon", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE",
               help="Share of the calls that their caller cancels after a moment.")  # fmt: skip
 @click.option("--abandon-after", type=_SECONDS, default=0.05, show_default=True, metavar="SECONDS", help="That moment.")
+@click.option("--with-stream", is_flag=True, help="Keep a stream of claims full beside the calls that are measured.")
 @click.option("--repeat", is_flag=True, help="Send texts again as they are, so that remembered scores answer for them.")
 @click.option("--max-in-flight", type=click.IntRange(min=1), default=2_000, show_default=True, metavar="N",
               help="Calls under way at most, in an open loop; further ones count as missed.")  # fmt: skip
@@ -143,6 +144,7 @@ def command(context: click.Context, /, **given: Any) -> None:
         abandon_after=given["abandon_after"],
         max_in_flight=given["max_in_flight"],
         seed=given["seed"],
+        stream=given["with_stream"],
     )
     measured = Measured()
     with _server(given) as (target, about):

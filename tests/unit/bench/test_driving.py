@@ -48,6 +48,12 @@ class Server:
         outcome.ended = loop.time()
         return outcome
 
+    async def saturate(self, answered: Callable[[str], None]) -> None:
+        """Four claims a second."""
+        while True:
+            await asyncio.sleep(0.25)
+            answered("OK")
+
     async def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._slots is not None:
             async with self._slots:
@@ -186,6 +192,13 @@ def test_kinds_come_as_often_as_the_mix_says(in_made_up_time: Run) -> None:
     )
     assert figures(row, "check")["sent_count"] == pytest.approx(3_750, abs=150)
     assert row.tally.offered == 5_000
+
+
+def test_a_stream_beside_the_calls_is_counted_in_the_window(in_made_up_time: Run) -> None:
+    row, _ = measured(in_made_up_time, lambda: Server(0.1), Load(rate=1), duration=9.9, warmup=5, stream=True)
+    assert row.streamed == {"OK": 40}
+    alone, _ = measured(in_made_up_time, lambda: Server(0.1), Load(rate=1), duration=2)
+    assert alone.streamed is None
 
 
 def test_the_highest_rate_is_found(in_made_up_time: Run) -> None:
