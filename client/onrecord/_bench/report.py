@@ -46,6 +46,8 @@ def _notes(row: Row) -> Iterable[str]:
         yield warning
     if unsent := sum(one.unsent for one in row.tally.kinds.values()):
         yield f"{unsent:,} calls were due and not sent, as too many were under way (--max-in-flight); counted as missed"
+    if not row.tally.kinds:
+        yield "no call ended in the measured window; give it more --duration"
     if row.interrupted:
         yield "cut short; calls under way then are not counted"
 

@@ -1,9 +1,9 @@
 """What a server can do at most, found by trying.
 
 Two figures. *Saturated*: calls answered in time a second when enough callers wait in a closed loop; their number is
-doubled until that gains less than 5 %. *Sustained*: the highest rate of arrivals, in an open loop, at which 99 % of the
-calls are answered in time; found by halving the range below one and a half times the saturated rate. Arrivals that do
-not wait for each other queue now and then, so it is the lower one.
+doubled until two doublings have gained less than 5 %. *Sustained*: the highest rate of arrivals, in an open loop, at
+which 99 % of the calls are answered in time; found by halving the range below one and a half times the saturated rate.
+Arrivals that do not wait for each other queue now and then, so it is the lower one.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Capacity:
 
 async def saturate(measure: Measure, found: Capacity) -> None:
     """Fill in `saturated` and the number of callers it took."""
-    callers = FIRST_CALLERS
+    callers, no_gains = FIRST_CALLERS, 0
     while callers <= MOST_CALLERS:
         row = await measure(Load(concurrency=callers))
         found.trials.append(row)
         rate = row.tally.good / row.seconds if row.seconds > 0 else 0.0
-        enough = found.saturated > 0 and rate < GAIN * found.saturated
+        no_gains = no_gains + 1 if found.saturated and rate < GAIN * found.saturated else 0
         if rate > found.saturated:
             found.saturated, found.callers = rate, callers
-        if row.interrupted or enough:
+        if row.interrupted or no_gains == 2:
             return
         callers *= 2
 

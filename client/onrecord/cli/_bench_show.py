@@ -67,7 +67,9 @@ def _rows(out: Out, rows: Sequence[Mapping[str, Any]]) -> None:
 def load(row: Mapping[str, Any]) -> str:
     """The load of a row in words."""
     asked = row["load"]
-    return f"{asked['rate']:.4g}/s" if asked["loop"] == "open" else f"{asked['concurrency']} callers"
+    if asked["loop"] == "open":
+        return f"{asked['rate']:.4g}/s"
+    return f"{asked['concurrency']} caller{'s' * (asked['concurrency'] != 1)}"
 
 
 def _latencies(rows: Sequence[Mapping[str, Any]]) -> Table:
