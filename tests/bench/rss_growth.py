@@ -2,8 +2,8 @@
 
     python tests/bench/rss_growth.py [--minutes 30] [--load 0.8]
 
-Checks, batches and pairs at four fifths of the highest rate (Poisson arrivals, texts never the same twice, the server's
-memory of scores as large as by default). The set is read from /proc every second (Linux). The first sixth of the time
+Checks, batches and pairs at four fifths of the highest rate (Poisson arrivals, texts never the same twice). The server's
+memory of scores is small, so that it is full before the samples begin and its filling is no growth. The set is read from /proc every second (Linux). The first sixth of the time
 is left out: buffers, the memory of scores and the allocator's arenas fill. Growth is the mean of the last tenth against
 the first tenth of the rest. Exit status 1 from 2 % on.
 """
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from common import bench, figure, memory, model_options, served
+from common import bench, figure, memory, model_options, serve_arguments, served
 
 EVERY = 1.0
 LEFT_OUT = 1 / 6
@@ -57,12 +57,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--load", type=float, default=0.8, help="share of the highest rate")
     parser.add_argument("--trial-seconds", type=float, default=20, help="of each trial that looks for that rate")
+    parser.add_argument("--cache-pairs", default="2000", help="scores that the server remembers")
     model_options(parser)
     given = parser.parse_args()
-    with served("--model", given.model, "--encoder", given.encoder, "--precision", given.precision) as (
-        address,
-        process,
-    ):
+    arguments = [*serve_arguments(given)[:-1], given.cache_pairs]
+    with served(*arguments) as (address, process):
         asked = ("--target", address, "--mix", MIX, "--warmup", 2)
         # the rate is searched for apart, so that its fullest moments lie before the samples
         found = bench(*asked, "--sweep", "0.1x", "--duration", given.trial_seconds, "--deadline", 30)

@@ -63,11 +63,9 @@ def table(reports: Sequence[tuple[str, dict[str, Any]]]) -> str:
 
 def _made_with(report: dict[str, Any]) -> str:
     server, client = report["server"], report["client"]
-    fake = ", a FAKE" if server["fake"] else ""
-    return (
-        f"{client['processor']}, {client['cpu_count']} cores, generator on the same machine; "
-        f"model {server['model_id']} (`{server['model_revision'][:12]}`), {server['precision']}{fake}; {server['statement_count']:,} statements."
-    )
+    model = f"model {server['model_id']} (`{server['model_revision'][:12]}`), {server['precision']}"
+    machine = f"{client['processor']}, {client['cpu_count']} cores, generator on the same machine"
+    return f"{machine}; {model}{', a FAKE' if server['fake'] else ''}; {server['statement_count']:,} statements."
 
 
 def _load(row: dict[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
     python tests/bench/under_stream.py [--seconds 60]
 
-One caller who waits for each answer before the next check, first alone, then beside a stream of claims that is kept
-full. Exit status 1 when p99 grows more than threefold, or the stream gets nowhere.
+One caller who waits for each answer before the next check (with --rate: checks that come by themselves), first alone,
+then beside a stream of claims that is kept full. Exit status 1 when p99 grows more than threefold, or the stream gets nowhere.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from pathlib import Path
 from common import bench, figure, model_options, serve_arguments, served
 
 
-def measure(address: str, seconds: float, out: Path | None = None) -> bool:
+def measure(address: str, seconds: float, out: Path | None = None, rate: float | None = None) -> bool:
     """Measure at a server, print the row. `out`: a folder for the two reports."""
-    asked = ("--target", address, "--concurrency", 1, "--duration", seconds, "--warmup", min(5.0, seconds))
+    load = ("--concurrency", 1) if rate is None else ("--rate", rate)
+    asked = ("--target", address, *load, "--duration", seconds, "--warmup", min(5.0, seconds))
     reports = [
         bench(*asked, *more, out=None if out is None else out / name)
         for name, more in (("idle.json", ()), ("under-stream.json", ("--with-stream",)))
@@ -40,10 +41,11 @@ def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60, help="measured, each of the two")
+    parser.add_argument("--rate", type=float, default=None, help="checks a second, Poisson arrivals")
     model_options(parser)
     given = parser.parse_args()
     with served(*serve_arguments(given)) as (address, _):
-        return 0 if measure(address, given.seconds) else 1
+        return 0 if measure(address, given.seconds, rate=given.rate) else 1
 
 
 if __name__ == "__main__":

@@ -21,14 +21,14 @@ class Lag:
     def __init__(self) -> None:
         self._loop_ms = array("d")  # how much later than asked for the event loop woke a sleeper
         self._send_ms = array("d")  # how much later than due calls were sent
-        self._began: tuple[float, float] | None = None  # wall and CPU
+        self._began: tuple[float, float] | None = None  # wall and CPU of the event loop's thread
         self._busy: float | None = None
 
     async def meter(self, begin: float) -> None:
         """Look every hundredth of a second, from `begin` (the loop's time) until cancelled."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, begin - loop.time()))
-        self._began = (time.perf_counter(), time.process_time())
+        self._began = (time.perf_counter(), time.thread_time())
         while self._busy is None:
             asked = loop.time() + EVERY
             await asyncio.sleep(EVERY)
@@ -41,12 +41,12 @@ class Lag:
     def end(self) -> None:
         """The window is over."""
         if self._began is not None:
-            wall, cpu = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
+            wall, cpu = time.perf_counter() - self._began[0], time.thread_time() - self._began[1]
             self._busy = cpu / wall if wall > 0 else 0.0
 
     @property
     def busy(self) -> float:
-        """CPU time of this process over wall time: 1 is one core, all that an event loop can use."""
+        """CPU time of the event loop's thread over wall time: 1 is one core, all that there is for it."""
         return self._busy or 0.0
 
     def to_dict(self) -> dict[str, object]:
@@ -61,7 +61,7 @@ class Lag:
         """Why the figures of this window may be the generator's own, if they may."""
         if self.busy > BUSY:
             return (
-                f"the generator used {100 * self.busy:.0f} % of the one core that it can use: it may be what is slow; "
+                f"the generator used {100 * self.busy:.0f} % of the one core that it can use and may be what is slow; "
                 "offer less, or run several generators at once"
             )
         late = percentile(sorted(self._loop_ms), 0.99).value if self._loop_ms else 0.0

@@ -12,6 +12,7 @@ from onrecord.v1 import check_service_pb2 as pb
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _END = ".!?…"
+_LONGEST = 1_900  # code points; a longer claim stays as it is, since a mark might take it over the limit of 2,000
 
 Pair = tuple[str, str]
 
@@ -84,6 +85,8 @@ class Material:
 
     def _marked(self, text: str) -> str:
         """The text with its mark, before a full stop at its end: "Putin spoke [kqzb]."."""
+        if len(text) > _LONGEST:
+            return text
         body = text.rstrip()
         end = body[-1:] if body[-1:] in _END else ""
         return f"{body.removesuffix(end)} [{self._run}{_in_letters(next(self._number))}]{end}"

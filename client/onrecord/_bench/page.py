@@ -36,7 +36,7 @@ td:nth-child(-n+2), th:nth-child(-n+2) { text-align: left; }
 .whisker { stroke-width: 1.2; opacity: .6; } .line.ideal { stroke: var(--soft); stroke-dasharray: 4 4;
   stroke-width: 1.2; }
 .line.s1, .whisker.s1 { stroke: var(--s1); } .line.s2, .whisker.s2 { stroke: var(--s2); }
-.line.s3, .whisker.s3 { stroke: var(--s3); }
+.line.s3, .whisker.s3 { stroke: var(--s3); } .line.s3 { stroke-width: 4; }
 .dot.s1, svg text.s1 { fill: var(--s1); } .dot.s2, svg text.s2 { fill: var(--s2); }
 .dot.s3, svg text.s3 { fill: var(--s3); } svg text.key { font-weight: 600; }
 @media print { body { max-width: none; } .chart { break-inside: avoid; } }
@@ -90,6 +90,11 @@ def _head(report: Report) -> str:
 
 def _load(row: Report) -> float:
     return float(row["load"].get("rate") or row["load"]["concurrency"])
+
+
+def _words(row: Report) -> str:
+    asked = row["load"]
+    return f"{asked['rate']:.4g}/s" if asked["loop"] == "open" else f"callers: {asked['concurrency']}"
 
 
 def _charts(rows: Sequence[Report], kind: str, deadline: float | None) -> list[str]:
@@ -170,8 +175,8 @@ def _table(rows: Iterable[Report]) -> str:
 
 
 def _cells(row: Report, kind: str, one: Report) -> list[str]:
-    asked, share, times, stages = row["load"], one["good_share"], one["latency_ms"], one["server_ms"]
-    cells = [f"{asked['rate']:.4g}/s" if asked["loop"] == "open" else f"{asked['concurrency']} callers", kind]
+    share, times, stages = one["good_share"], one["latency_ms"], one["server_ms"]
+    cells = [_words(row), kind]
     cells += [f"{one['sent_count']:,}", "", ""] if share is None else [
         f"{one['sent_count']:,}", f"{100 * share['value']:.1f}", f"{100 * share['low']:.1f}–{100 * share['high']:.1f}",
     ]  # fmt: skip
@@ -191,12 +196,17 @@ def _cells(row: Report, kind: str, one: Report) -> list[str]:
 
 
 def _notes(rows: Iterable[Report]) -> str:
-    notes = [
-        f"{row['load'].get('rate') or row['load']['concurrency']:.4g}: {note}" for row in rows for note in row["notes"]
-    ]
+    notes = [f"{_words(row)}: {note}" for row in rows for note in [*row["notes"], *_beside(row)]]
     if not notes:
         return ""
     return f'<h2>Notes</h2><ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>'
+
+
+def _beside(row: Report) -> Iterable[str]:
+    if (streamed := row["stream"]) is not None:
+        others = ", ".join(f"{n:,} {code}" for code, n in streamed["codes"].items() if code != "OK")
+        rate = f"{streamed['claims_per_second']:.1f}"
+        yield f"beside the calls, {rate} claims/s of a stream{f' ({others})' if others else ''}"
 
 
 def _footer(report: Report) -> str:

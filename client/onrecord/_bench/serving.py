@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +42,9 @@ def served(arguments: Sequence[str]) -> Iterator[Served]:
         command += ["--store", os.path.join(folder, "record.db"), "--log-level", "warning", *arguments]
         variables = {name: value for name, value in os.environ.items() if name != "ONRECORD_TARGET"}
         began = time.monotonic()
+        # by itself SIGTERM would end this process only, and leave the server behind
+        here = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGTERM, _exit) if here else None
         with open(log_path, "wb") as log:
             process = subprocess.Popen(  # noqa: S603 -- our own command line
                 command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -61,6 +66,12 @@ def served(arguments: Sequence[str]) -> Iterator[Served]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if here:
+                signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _last_words(path: str) -> str:
