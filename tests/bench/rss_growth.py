@@ -2,10 +2,10 @@
 
     python tests/bench/rss_growth.py [--minutes 30] [--load 0.8]
 
-Checks, batches and pairs at four fifths of the highest rate (Poisson arrivals, texts never the same twice). The server's
-memory of scores is small, so that it is full before the samples begin and its filling is no growth. The set is read from /proc every second (Linux). The first sixth of the time
-is left out: buffers, the memory of scores and the allocator's arenas fill. Growth is the mean of the last tenth against
-the first tenth of the rest. Exit status 1 from 2 % on.
+Checks, batches and pairs at four fifths of the highest rate (Poisson arrivals, texts never the same twice). The set is
+read from /proc every second (Linux). The first sixth of the time is left out: buffers and the allocator's arenas fill.
+So does the server's memory of scores, which is small here, lest its filling be taken for growth. Growth is the mean of
+the last tenth against the first tenth of the rest. Exit status 1 from 2 % on.
 """
 
 from __future__ import annotations

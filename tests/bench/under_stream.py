@@ -3,7 +3,8 @@
     python tests/bench/under_stream.py [--seconds 60]
 
 One caller who waits for each answer before the next check (with --rate: checks that come by themselves), first alone,
-then beside a stream of claims that is kept full. Exit status 1 when p99 grows more than threefold, or the stream gets nowhere.
+then beside a stream of claims that is kept full. Exit status 1 when p99 grows more than threefold, or the stream gets
+nowhere.
 """
 
 from __future__ import annotations

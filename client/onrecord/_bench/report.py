@@ -6,6 +6,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -58,6 +59,7 @@ def report(
     """Everything that was measured, and what it was measured with."""
     return {
         "onrecord_version": onrecord.__version__,
+        "made_time": datetime.now(UTC).isoformat(timespec="seconds"),
         "target": target,
         "server": {
             "version": server.version,
