@@ -153,8 +153,8 @@ async def measure(given: argparse.Namespace) -> tuple[Ledger, float, Row]:
                 if not rate:
                     raise SystemExit("nothing was answered")
                 ledger = Ledger()
-                engine.worker.scorer = Watched(engine.worker.scorer, ledger)  # type: ignore[assignment]
-                engine.worker.encoder = Watched(engine.worker.encoder, ledger)  # type: ignore[assignment]
+                engine.worker.scorer = Watched(engine.worker.scorer, ledger)
+                engine.worker.encoder = Watched(engine.worker.encoder, ledger)
                 row = await Driver(MarkedCaller(channel, ledger), plan, stop).measure(Load(rate=rate))
         finally:
             await server.stop(1.0)
