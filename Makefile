@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test eval check proto proto-check lint clean
+.PHONY: install demo test eval bench check proto proto-check lint clean
 
 install: $(STAMP)
 
@@ -45,6 +45,12 @@ else
 		--html build/eval/claims.html)
 	$(if $(ANNOTATED),$(EVAL) --documents $(ANNOTATED) --html build/eval/documents.html)
 endif
+
+# How fast it is, and what load does to it: reports and a table in build/bench/. SECONDS: of each row. DATA: a folder with
+# record/ (statements, claims_dev) to measure with; without it the article of seeds/. Leave the machine alone meanwhile.
+bench: install
+	$(BIN)/python tests/bench/standard.py --out build/bench $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(CLAIMS),--claims $(CLAIMS)) $(if $(STATEMENTS),--statements $(STATEMENTS))
 
 # Everything a change must pass besides the tests.
 check: install proto-check lint

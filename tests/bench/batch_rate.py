@@ -17,7 +17,8 @@ import time
 
 import grpc
 import torch
-from overhead import article, pairs_of, sample_claims, served
+from common import article, sample_claims, served
+from overhead import pairs_of
 from sentence_transformers import CrossEncoder
 
 from onrecord.v1 import check_service_pb2 as pb

@@ -12,61 +12,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import grpc
+from common import article, sample_claims, served
 
-from onrecord.v1 import check_service_pb2, check_service_pb2_grpc, statement_service_pb2, statement_service_pb2_grpc
+from onrecord.v1 import check_service_pb2, check_service_pb2_grpc
 from onrecord_server.app import open_engine
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.config import ServerConfig
 from onrecord_server.domain.types import CheckOptions, Claim, Source
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer
 
-SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 MAX_SHARE, MAX_MS = 0.15, 10.0
-
-
-def sample_claims() -> list[str]:
-    """The sample claims."""
-    lines = (SEEDS / "claims.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["claim"] for line in lines]
-
-
-@contextmanager
-def served(*arguments: str) -> Iterator[tuple[str, int]]:
-    """A server process with the article on record: address and process id."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "onrecord_server", "--listen", "127.0.0.1:0", "--log-level", "warning"]
-        command += ["--store", f"{folder}/record.db", *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit("the server did not start")
-            address = line.partition(" serving on ")[2].split()[0]
-            with grpc.insecure_channel(address) as channel:
-                statement_service_pb2_grpc.StatementServiceStub(channel).IngestDocument(
-                    statement_service_pb2.IngestDocumentRequest(text=article())
-                )
-            yield address, process.pid
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def article() -> str:
-    """The article's text."""
-    return (SEEDS / "article.txt").read_text(encoding="utf-8")
 
 
 class Recording:

@@ -11,18 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 
 import grpc
-from overhead import sample_claims, served
+from common import memory, sample_claims, served
 
 from onrecord.v1 import check_service_pb2, check_service_pb2_grpc
-
-
-def memory(process: int) -> tuple[float, float]:
-    """Resident set now and at its largest, MiB."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(lines["VmRSS"].split()[0]) / 1024, int(lines["VmHWM"].split()[0]) / 1024
 
 
 def main() -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from onrecord.cli._files import PACKED, BadLine, probe, read_lines, read_text, shown
-from onrecord.cli._open import STATEMENT_SUFFIXES
+from onrecord.cli._open import is_statements
 from onrecord.cli._report import InputError, complain
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Datasets:
 
         found: list[Recorded] = []
         for path in paths:
-            if PurePath(path.removesuffix(PACKED)).suffix.lower() in STATEMENT_SUFFIXES:
+            if is_statements(path):
                 numbers = iter(range(1, 1 << 62))
                 found += self._items(path, lambda data, n=numbers: _recorded(data, next(n)), None)  # type: ignore[misc]
             else:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from onrecord.cli._files import PACKED
 from onrecord.cli._options import missing
 from onrecord.cli._progress import working
 from onrecord.cli._report import InputError, complain
@@ -120,31 +119,6 @@ def engine(folder: Path | None) -> Iterator[None]:
         raise
     finally:
         logging.getLogger("onrecord_server").removeHandler(notes)
-
-
-def refuse_unwritable(*paths: str | None, inputs: Sequence[str] = ()) -> None:
-    """InputError for a file that could not or should not be written at the end, before hours are spent.
-
-    inputs: what is read. A report never takes the place of data: `--json` has a value here, and in front of the files
-    it would swallow the first of them.
-    """
-    places = [os.path.realpath(path) for path in paths if path and path != "-"]
-    for path in paths:
-        if path is None or path == "-":
-            continue
-        if not path:
-            raise InputError("the name of a file to write is empty")
-        place = os.path.realpath(path)
-        if places.count(place) > 1 and (os.path.isfile(place) or not os.path.exists(place)):
-            raise InputError(f"{path}: named twice as a file to write")
-        if place in (os.path.realpath(one) for one in inputs if one != "-"):
-            raise InputError(f"{path}: is read and would be overwritten; name another file to write")
-        if os.path.isfile(place) and path.removesuffix(PACKED).endswith(".jsonl"):
-            raise InputError(f"{path}: is a file of data and would be overwritten; name another file to write")
-        folder = os.path.dirname(os.path.abspath(path))
-        if os.path.isdir(path) or not os.access(folder, os.W_OK):
-            why = "is a folder" if os.path.isdir(path) else f"{folder} is no folder that can be written to"
-            raise InputError(f"{path}: {why}")
 
 
 def kept_pairs(cache: Path | None, scorer: CalibratedScorer) -> RecordFile:

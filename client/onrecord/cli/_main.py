@@ -20,6 +20,7 @@ COMMANDS = {
     "statements": ("onrecord.cli.statements", "List, add, get, delete, import and export statements."),
     "eval": ("onrecord.cli.eval", "Measure how right it is, on data with answers."),
     "calibrate": ("onrecord.cli.calibrate", "Fit the calibration of a model."),
+    "bench": ("onrecord.cli.bench", "Measure how fast a server is, and what load does to it."),
     "serve": ("onrecord.cli.serve", "Run the server."),
     "info": ("onrecord.cli.info", "Say what a server runs and accepts."),
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from onrecord.cli._files import STDIN, probe, read_text, shown
+from onrecord.cli._files import PACKED, STDIN, probe, read_text, shown
 from onrecord.cli._options import connect
 from onrecord.cli._progress import working
 from onrecord.cli._report import InputError
@@ -39,28 +39,44 @@ def open_client(
         with connect(target, timeout) as client:
             yield client
         return
-    documents = {path: _document(path) for path in against}  # before seconds are spent on loading models
+    documents = _documents(against)  # before seconds are spent on loading models
     from onrecord.cli._local import open_local
 
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with working("loading the models"):
         client = open_local(model, encoder, calibration, without)
     with client:
-        for path, text in documents.items():
-            if text is None:
-                _import(client, path, collection)  # shows its own progress
-            else:
-                with working(f"reading {shown(path)}"):
-                    _ingest(client, path, text, collection)
+        _add(client, documents, collection)
         yield client
 
 
-def _document(path: str) -> str | None:
-    """Text of a document; None for a file of statements, which is read line by line later."""
-    if PurePath(path).suffix.lower() not in STATEMENT_SUFFIXES:
-        return read_text(path)
-    probe(path)
-    return None
+def add_files(client: Client, paths: Sequence[str], collection: str) -> None:
+    """Put files on the record: import statements, ingest documents. InputError for one that holds none."""
+    _add(client, _documents(paths), collection)
+
+
+def is_statements(path: str) -> bool:
+    """Whether a file holds statements, a line each; others are documents."""
+    return PurePath(path.removesuffix(PACKED)).suffix.lower() in STATEMENT_SUFFIXES
+
+
+def _add(client: Client, documents: Mapping[str, str | None], collection: str) -> None:
+    for path, text in documents.items():
+        if text is None:
+            _import(client, path, collection)  # shows its own progress
+        else:
+            with working(f"reading {shown(path)}"):
+                _ingest(client, path, text, collection)
+
+
+def _documents(paths: Sequence[str]) -> dict[str, str | None]:
+    """Texts of documents; None for a file of statements, which is read line by line later."""
+    found: dict[str, str | None] = {}
+    for path in paths:
+        if is_statements(path):
+            probe(path)
+        found[path] = None if is_statements(path) else read_text(path)
+    return found
 
 
 def _import(client: Client, path: str, collection: str) -> None:

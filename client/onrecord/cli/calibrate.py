@@ -7,9 +7,9 @@ import json
 import click
 
 from onrecord.cli._datasets import Datasets
-from onrecord.cli._evaluation import cache_folder, engine, kept_pairs, load_model, model_options, refuse_unwritable
+from onrecord.cli._evaluation import cache_folder, engine, kept_pairs, load_model, model_options
 from onrecord.cli._files import refuse_stdin_twice
-from onrecord.cli._output import write_lines
+from onrecord.cli._output import refuse_unwritable, write_lines
 from onrecord.cli._progress import progress
 from onrecord.cli._report import InputError, complain, emit, say
 

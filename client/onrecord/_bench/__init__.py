@@ -1,0 +1,1 @@
+"""The load generator behind `onrecord bench`: schedules, calls, figures, charts. Needs the client's packages only."""
