@@ -44,7 +44,7 @@ def load_scorer(
         from onrecord_server.nli.fake import load_fake
 
         return load_fake(calibration)
-    from onrecord_server.nli.scorer import load_classifier
+    from onrecord_server.nli.loading import load_classifier
 
     return load_classifier(model, revision=revision, precision=precision, threads=threads, calibration=calibration)
 

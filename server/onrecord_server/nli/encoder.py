@@ -16,7 +16,7 @@ from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.packed import PackedBert, supports
-from onrecord_server.nli.precision import plain_linear
+from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.scorer import read_tensors
 from onrecord_server.nli.tokens import read_tokenizer, window
 
@@ -86,7 +86,7 @@ def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder
     _refuse_other_pooling(files)
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
-        trunk: _Trunk = PackedBert(read_tensors(files), files.config, "", plain_linear)
+        trunk: _Trunk = PackedBert(read_tensors(files), files.config, "", arithmetic("fp32"))
         lanes: Lanes | None = Lanes()
     else:
         from onrecord_server.nli import hf

@@ -10,7 +10,7 @@ Source of the method: "Effective Transformer" / "ByteTransformer" (Zhai et al., 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from onrecord_server.nli.products import Arithmetic, Linear
 
 _LIKE_LENGTH = 0.9  # sequences at least this share of the longest attend together, padded to it
 
@@ -31,11 +33,6 @@ def supports(config: Mapping[str, Any]) -> bool:
         and not config.get("is_decoder", False)
         and not config.get("add_cross_attention", False)
     )
-
-
-Linear = Callable[[Tensor], Tensor]
-MakeLinear = Callable[[Tensor, Tensor], Linear]
-"""(weight, bias) -> x W' + b; precision.py holds one for each number format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +81,29 @@ class PackedLayers:
     """Encoder layers over packed sequences. `names`: what the tensors' names of each layer begin with."""
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], names: Sequence[str], make_linear: MakeLinear
+        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], names: Sequence[str], arithmetic: Arithmetic
     ) -> None:
         self._heads = int(config["num_attention_heads"])
         self._eps = float(config["layer_norm_eps"])
-        self._layers = [_read_layer(tensors, name, make_linear) for name in names]
+        self._arithmetic = arithmetic
+        self._layers = [_read_layer(tensors, name, arithmetic) for name in names]
 
     def __call__(self, states: Tensor, layout: Layout) -> Tensor:
-        """The last layer's output for every token, shape of `states`."""
+        """The last layer's output for every token, shape of `states`, in the arithmetic's format and on its device."""
+        states = self._taken(states)
         for layer in self._layers:
             states = self._run(layer, states, layout)
         return states
 
     def first(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for each sequence's first token, in packed order."""
+        states = self._taken(states)
         for layer in self._layers[:-1]:
             states = self._run(layer, states, layout)
         return self._run(self._layers[-1], states, layout, first_only=True)
+
+    def _taken(self, states: Tensor) -> Tensor:
+        return states.to(self._arithmetic.device, self._arithmetic.states)
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
         """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
@@ -111,9 +114,8 @@ class PackedLayers:
             mixed = self._attend_first(qkv, layout)
         else:
             mixed = self._attend(qkv, layout)
-        states = normalised(layer.attention_out(mixed) + states, layer.attention_norm, self._eps)
-        inner = functional.gelu(layer.up(states))
-        return normalised(layer.down(inner) + states, layer.norm, self._eps)
+        states = normalised(layer.attention_out(mixed, states), layer.attention_norm, self._eps)
+        return normalised(layer.down(layer.up(states), states), layer.norm, self._eps)
 
     def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
         width = qkv.shape[1] // 3
@@ -144,11 +146,11 @@ class PackedBert:
     """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str, make_linear: MakeLinear
+        self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str, arithmetic: Arithmetic
     ) -> None:
         self._embeddings = Embeddings(tensors, prefix + "embeddings.", float(config["layer_norm_eps"]))
         names = [f"{prefix}encoder.layer.{i}." for i in range(int(config["num_hidden_layers"]))]
-        self._layers = PackedLayers(tensors, config, names, make_linear)
+        self._layers = PackedLayers(tensors, config, names, arithmetic)
 
     def first_states(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> Tensor:
         """Last hidden state of each sequence's first token, shape (len(ids), width), in the order given.
@@ -207,14 +209,15 @@ def _pair(tensors: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     return _get(tensors, f"{name}.weight"), _get(tensors, f"{name}.bias")
 
 
-def _read_layer(tensors: Mapping[str, Tensor], at: str, make_linear: MakeLinear) -> _Layer:
+def _read_layer(tensors: Mapping[str, Tensor], at: str, arithmetic: Arithmetic) -> _Layer:
+    make_linear = arithmetic.linear
     parts = [_pair(tensors, f"{at}attention.self.{name}") for name in ("query", "key", "value")]
     return _Layer(
         make_linear(torch.cat([w for w, _ in parts]), torch.cat([b for _, b in parts])),
         make_linear(*_pair(tensors, f"{at}attention.output.dense")),
         _pair(tensors, f"{at}attention.output.LayerNorm"),
-        make_linear(*_pair(tensors, f"{at}intermediate.dense")),
-        make_linear(*_pair(tensors, f"{at}output.dense")),
+        make_linear(*_pair(tensors, f"{at}intermediate.dense"), gelu=True),
+        make_linear(*_pair(tensors, f"{at}output.dense"), after_gelu=True),
         _pair(tensors, f"{at}output.LayerNorm"),
     )
 

@@ -1,0 +1,136 @@
+"""Products with a weight matrix in each number format, and what happens to their result in the same pass.
+
+Three quarters of a forward are these products. oneDNN computes them from weights laid out once for its kernels, adds
+the residual and applies GELU while the result is still in registers; docs/benchmarks.md has what each of it gives.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_USUAL_ROWS = 1_024  # what oneDNN lays weights out for; other numbers of rows compute, too
+_LEAST_GELU = 0.17  # GELU is never below -0.17
+
+
+class Linear(Protocol):
+    """x W' + b, GELU of it where it was made so, and then `added`, a matrix of the result's shape."""
+
+    def __call__(self, states: Tensor, added: Tensor | None = None) -> Tensor:
+        """states: shape (rows, inputs). The result, shape (rows, outputs), is the caller's to write on."""
+        ...
+
+
+class MakeLinear(Protocol):
+    """Makes a product of fp32 weights."""
+
+    def __call__(self, weight: Tensor, bias: Tensor, *, gelu: bool = False, after_gelu: bool = False) -> Linear:
+        """weight: shape (outputs, inputs). gelu: apply it to the result. after_gelu: the inputs are its results."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """How a model computes. `name`: as configured. `by`: whose products. `states`: format of what is between them."""
+
+    name: str
+    by: str
+    states: torch.dtype
+    linear: MakeLinear
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
+
+
+def plain(name: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> Arithmetic:
+    """torch's own product; any device."""
+    device = torch.device(device)
+
+    def make(weight: Tensor, bias: Tensor, *, gelu: bool = False, after_gelu: bool = False) -> Linear:
+        weight, bias = weight.to(device, dtype), bias.to(device, dtype)
+
+        def product(states: Tensor, added: Tensor | None = None) -> Tensor:
+            out = functional.linear(states, weight, bias)
+            if gelu:
+                out = functional.gelu(out)
+            return out if added is None else out.add_(added)
+
+        return product
+
+    return Arithmetic(name, "torch", dtype, make, device)
+
+
+def prepacked(name: str, dtype: torch.dtype) -> Arithmetic:
+    """oneDNN's product on weights in the layout of its kernels. CPU; fp32 or bf16. Only where `has_onednn()`."""
+    onednn = torch.ops.mkldnn
+
+    def make(weight: Tensor, bias: Tensor, *, gelu: bool = False, after_gelu: bool = False) -> Linear:
+        laid = onednn._reorder_linear_weight(weight.to(dtype).contiguous(), _USUAL_ROWS)
+        bias = bias.to(dtype)
+
+        def product(states: Tensor, added: Tensor | None = None) -> Tensor:
+            if added is not None and not gelu:
+                fused: Tensor = onednn._linear_pointwise(states, added, laid, bias, "add")
+                return fused
+            out: Tensor = onednn._linear_pointwise(states, laid, bias, "gelu" if gelu else "none", [], "none")
+            return out if added is None else out.add_(added)
+
+        return product
+
+    return Arithmetic(name, "oneDNN", dtype, make)
+
+
+def eight_bits(name: str) -> Arithmetic:
+    """oneDNN's int8 product: a scale for each output and, found as they come, one for each row of inputs.
+
+    So a pair's score does not depend on its batch. Results of GELU are never much below zero and get all 255 steps
+    above it; other inputs 127 on either side, 63 on CPUs without VNNI, where 16-bit sums would overflow. Only where
+    `has_onednn()`.
+    """
+    onednn = torch.ops.onednn
+    steps = 255 if torch.cpu._is_vnni_supported() else 127
+
+    def make(weight: Tensor, bias: Tensor, *, gelu: bool = False, after_gelu: bool = False) -> Linear:
+        weight, bias = weight.float(), bias.float()
+        scales = weight.abs().amax(dim=1).clamp_min(1e-8) / 127
+        rounded = (weight / scales[:, None]).round()
+        laid = onednn.qlinear_prepack(rounded.to(torch.int8), None)
+        zeros = torch.zeros(len(scales), dtype=torch.int64)
+        middle = 0 if after_gelu else steps // 2 + 1
+        if after_gelu:  # inputs are stored as their distance from the least; the bias takes that back
+            bias = bias - _LEAST_GELU * (rounded * scales[:, None]).sum(dim=1)
+
+        def product(states: Tensor, added: Tensor | None = None) -> Tensor:
+            if after_gelu:
+                states = states + _LEAST_GELU
+                step = states.amax(dim=1, keepdim=True) / steps
+            else:
+                step = torch.linalg.vector_norm(states, torch.inf, dim=1, keepdim=True) / (steps // 2)
+            step = step.clamp_min_(1e-8)
+            stored = (states / step).add_(middle + 0.5).to(torch.uint8)  # cutting what is positive rounds it
+            out = onednn.qlinear_pointwise(
+                stored, 1.0, middle, laid, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+            )
+            out = torch.addcmul(bias, out, step)
+            if gelu:
+                out = functional.gelu(out)
+            return out if added is None else out.add_(added)
+
+        return product
+
+    return Arithmetic(name, "oneDNN", torch.float32, make)
+
+
+@functools.cache
+def has_onednn() -> bool:
+    """Whether this build of torch has oneDNN's products, and they compute."""
+    try:
+        weight, states, bias = torch.eye(16), torch.ones(2, 16), torch.ones(16)
+        with torch.inference_mode():
+            found = prepacked("", torch.float32).linear(weight, bias)(states, states)
+        return bool(torch.equal(found, torch.full((2, 16), 3.0)))
+    except (RuntimeError, AttributeError, NotImplementedError):
+        return False
