@@ -16,7 +16,7 @@ from onrecord_server.nli.files import ModelFiles, find_model, weighing_beside
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.packed import supports
-from onrecord_server.nli.precision import arithmetic, check, fastest
+from onrecord_server.nli.precision import arithmetic, check, fastest, find_device
 from onrecord_server.nli.products import Arithmetic, plain
 from onrecord_server.nli.scorer import Classifier, ClassifierScorer, PackedClassifier, read_tensors
 from onrecord_server.nli.tokens import PairTokenizer, read_tokenizer, window
@@ -31,10 +31,17 @@ _CLOSE = 0.05  # a probability of a canary pair may differ by so much from what 
 
 
 def load_classifier(
-    model: str, *, revision: str | None, precision: str, threads: int | None, calibration: str | None = None
+    model: str,
+    *,
+    revision: str | None,
+    precision: str,
+    threads: int | None,
+    calibration: str | None = None,
+    device: str = "auto",
 ) -> ClassifierScorer:
     """See onrecord_server.nli.load_scorer."""
     check(precision)
+    where = find_device(device)
     files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
     columns = label_columns(_id2label(files))
     chosen = choose_calibration(calibration, files.revision, files.folder)
@@ -47,28 +54,27 @@ def load_classifier(
 
     if supports(files.config) and files.architecture == "BertForSequenceClassification":
         tokenizer = PairTokenizer(read_tokenizer(files.folder), window(files.config))
-        tensors, lanes = read_tensors(files), Lanes(threads)
+        tensors, lanes = read_tensors(files), Lanes(threads if where.type == "cpu" else 1)
 
         def packed(how: Arithmetic) -> ClassifierScorer:
             return scorer(how.name, tokenizer, _packed(files, tensors, how, lanes))
 
-        loaded = _automatic(files, tensors, lanes, packed) if precision == "auto" else packed(arithmetic(precision))
+        if precision == "auto" and where.type == "cpu":
+            loaded = _automatic(files, tensors, lanes, packed)
+        else:
+            loaded = packed(arithmetic(precision, where))
     else:
-        name = "fp32" if precision == "auto" else precision
-        if name == "int8":
+        how = arithmetic("fp32" if precision == "auto" and where.type == "cpu" else precision, where)
+        if how.name == "int8":
             raise ConfigError(f"{files.model_id}: int8 is for BERT classifiers; choose fp32 or bf16 for this one")
         from onrecord_server.nli import hf
 
         rust, declared = hf.load_tokenizer(files)
         tokenizer = PairTokenizer(rust, window(files.config, declared))
-        network = hf.load(files, "AutoModelForSequenceClassification")
-        if name == "bf16":
-            network = network.bfloat16()
-        pad_id = int(files.config.get("pad_token_id") or 0)
-        segments = tokenizer.uses_segments()
-        loaded = scorer(
-            name, tokenizer, hf.PaddedClassifier(network, pad_id=pad_id, segments=segments, threads=threads)
-        )
+        network = hf.load(files, "AutoModelForSequenceClassification").to(where, how.states)
+        pad_id, segments = int(files.config.get("pad_token_id") or 0), tokenizer.uses_segments()
+        padded = hf.PaddedClassifier(network, pad_id=pad_id, segments=segments, threads=threads)
+        loaded = scorer(how.name, tokenizer, padded)
     _try_canaries(loaded)
     return loaded
 

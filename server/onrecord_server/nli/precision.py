@@ -16,10 +16,13 @@ from torch import Tensor
 
 from onrecord_server.domain.errors import ConfigError
 from onrecord_server.nli.lanes import Lanes
-from onrecord_server.nli.packed import PackedLayers, lay_out
+from onrecord_server.nli.layout import lay_out
+from onrecord_server.nli.packed import PackedLayers
 from onrecord_server.nli.products import Arithmetic, eight_bits, has_onednn, plain, prepacked
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
+DEVICES = ("auto", "cpu", "cuda")
+CPU = torch.device("cpu")
 _LENGTHS = (112, 80, 64, 56, 48, 48, 40, 32, 32)  # tokens of a lane's sequences in the probe: pairs of sentences
 _ROUNDS = 5
 _HOPELESS = 4.0  # a format that takes so many times as long as another on a few tokens is measured no further
@@ -34,25 +37,49 @@ def check(precision: str) -> None:
         raise ConfigError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
 
 
-def arithmetic(precision: str) -> Arithmetic:
-    """The best way on this CPU to compute in a format. precision: "fp32", "bf16" or "int8"."""
+def find_device(device: str) -> torch.device:
+    """The device of a --device value. "auto" is CUDA where there is one. ConfigError."""
+    if device not in DEVICES:
+        raise ConfigError(f"device is {device!r}; it must be one of {', '.join(DEVICES)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: PyTorch finds no CUDA device here; choose cpu, or install a build with CUDA")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def arithmetic(precision: str, device: torch.device = CPU) -> Arithmetic:
+    """The way to compute in a format. precision: "fp32", "bf16", "int8" (CPU only), or on CUDA "auto".
+
+    CUDA's "auto" is bf16, or fp16 on a device that has no bf16. ConfigError for what cannot be.
+    """
+    if device.type == "cuda":
+        if precision == "int8":
+            raise ConfigError("precision int8 is for CPUs; choose bf16 or fp32 on CUDA")
+        if precision == "auto":
+            precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return plain(precision, {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32), device)
     if precision == "int8":
         if not has_onednn():
             raise ConfigError("precision int8: this build of PyTorch has no oneDNN; choose fp32 or bf16")
         return eight_bits("int8")
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    return prepacked(precision, dtype) if has_onednn() else plain(precision, dtype)
+    return prepacked(precision, dtype) if has_onednn(dtype) else plain(precision, dtype)
 
 
 Trial = Callable[[Sequence[int]], float]
 """Seconds that a batch of sequences of these lengths, in tokens, takes."""
 
+_found: dict[tuple[object, ...], Arithmetic] = {}  # what `fastest` found, by all that it depends on
+
 
 def fastest(tensors: Mapping[str, Tensor], config: Mapping[str, Any], layer: str, lanes: Lanes) -> Arithmetic:
     """fp32 or bf16, by measuring one layer; takes some 0.2 s. What a format cannot do here rules it out, no more.
 
-    tensors, config: the model. layer: what the names of one layer's tensors begin with.
+    tensors, config: the model. layer: what the names of one layer's tensors begin with. Models of one shape are
+    measured once in a process.
     """
+    shape = *(config[key] for key in ("hidden_size", "intermediate_size", "num_attention_heads")), lanes.threads
+    if shape in _found:
+        return _found[shape]
     candidates = [plain("fp32", torch.float32), *([arithmetic("fp32")] if has_onednn() else []), arithmetic("bf16")]
 
     def trial(candidate: Arithmetic) -> Trial:
@@ -78,7 +105,8 @@ def fastest(tensors: Mapping[str, Tensor], config: Mapping[str, Any], layer: str
 
         return seconds
 
-    return choose([(candidate, trial(candidate)) for candidate in candidates], _LENGTHS * lanes.threads)
+    _found[shape] = choose([(candidate, trial(candidate)) for candidate in candidates], _LENGTHS * lanes.threads)
+    return _found[shape]
 
 
 def choose(trials: Sequence[tuple[Arithmetic, Trial]], lengths: Sequence[int]) -> Arithmetic:

@@ -1,12 +1,13 @@
 """Products with a weight matrix in each number format, and what happens to their result in the same pass.
 
-Three quarters of a forward are these products. oneDNN computes them from weights laid out once for its kernels, adds
-the residual and applies GELU while the result is still in registers; docs/benchmarks.md has what each of it gives.
+Three quarters of a forward are these products. oneDNN computes them from weights laid out once for its kernels, and
+applies GELU while the result is still in registers; docs/benchmarks.md has what each of it gives.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,12 +19,8 @@ _USUAL_ROWS = 1_024  # what oneDNN lays weights out for; other numbers of rows c
 _LEAST_GELU = 0.17  # GELU is never below -0.17
 
 
-class Linear(Protocol):
-    """x W' + b, GELU of it where it was made so, and then `added`, a matrix of the result's shape."""
-
-    def __call__(self, states: Tensor, added: Tensor | None = None) -> Tensor:
-        """states: shape (rows, inputs). The result, shape (rows, outputs), is the caller's to write on."""
-        ...
+Linear = Callable[[Tensor], Tensor]
+"""x, shape (rows, inputs), -> x W' + b, shape (rows, outputs), which is the caller's to write on."""
 
 
 class MakeLinear(Protocol):
@@ -52,11 +49,9 @@ def plain(name: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> 
     def make(weight: Tensor, bias: Tensor, *, gelu: bool = False, after_gelu: bool = False) -> Linear:
         weight, bias = weight.to(device, dtype), bias.to(device, dtype)
 
-        def product(states: Tensor, added: Tensor | None = None) -> Tensor:
+        def product(states: Tensor) -> Tensor:
             out = functional.linear(states, weight, bias)
-            if gelu:
-                out = functional.gelu(out)
-            return out if added is None else out.add_(added)
+            return functional.gelu(out) if gelu else out
 
         return product
 
@@ -71,13 +66,8 @@ def prepacked(name: str, dtype: torch.dtype) -> Arithmetic:
         laid = onednn._reorder_linear_weight(weight.to(dtype).contiguous(), _USUAL_ROWS)
         bias = bias.to(dtype)
 
-        def product(states: Tensor, added: Tensor | None = None) -> Tensor:
-            if added is not None and not gelu:
-                fused: Tensor = onednn._linear_pointwise(states, added, laid, bias, "add")
-                return fused
-            out: Tensor = onednn._linear_pointwise(states, laid, bias, "gelu" if gelu else "none", [], "none")
-            return out if added is None else out.add_(added)
-
+        fused = "gelu" if gelu else "none"  # a residual added in the same pass costs more than one added after it
+        product: Linear = lambda states: onednn._linear_pointwise(states, laid, bias, fused, [], "none")  # noqa: E731
         return product
 
     return Arithmetic(name, "oneDNN", dtype, make)
@@ -103,21 +93,19 @@ def eight_bits(name: str) -> Arithmetic:
         if after_gelu:  # inputs are stored as their distance from the least; the bias takes that back
             bias = bias - _LEAST_GELU * (rounded * scales[:, None]).sum(dim=1)
 
-        def product(states: Tensor, added: Tensor | None = None) -> Tensor:
+        def product(states: Tensor) -> Tensor:
             if after_gelu:
                 states = states + _LEAST_GELU
                 step = states.amax(dim=1, keepdim=True) / steps
             else:
-                step = torch.linalg.vector_norm(states, torch.inf, dim=1, keepdim=True) / (steps // 2)
+                step = states.abs().amax(dim=1, keepdim=True) / (steps // 2)
             step = step.clamp_min_(1e-8)
             stored = (states / step).add_(middle + 0.5).to(torch.uint8)  # cutting what is positive rounds it
             out = onednn.qlinear_pointwise(
                 stored, 1.0, middle, laid, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
             )
             out = torch.addcmul(bias, out, step)
-            if gelu:
-                out = functional.gelu(out)
-            return out if added is None else out.add_(added)
+            return functional.gelu(out) if gelu else out
 
         return product
 
@@ -125,12 +113,11 @@ def eight_bits(name: str) -> Arithmetic:
 
 
 @functools.cache
-def has_onednn() -> bool:
-    """Whether this build of torch has oneDNN's products, and they compute."""
+def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether this build of torch has oneDNN's products, and they compute in this format on this CPU."""
     try:
-        weight, states, bias = torch.eye(16), torch.ones(2, 16), torch.ones(16)
         with torch.inference_mode():
-            found = prepacked("", torch.float32).linear(weight, bias)(states, states)
-        return bool(torch.equal(found, torch.full((2, 16), 3.0)))
-    except (RuntimeError, AttributeError, NotImplementedError):
+            product = prepacked("", dtype).linear(torch.eye(16), torch.ones(16))
+            return bool(torch.equal(product(torch.ones(2, 16, dtype=dtype)).float(), torch.full((2, 16), 2.0)))
+    except (RuntimeError, AttributeError):
         return False

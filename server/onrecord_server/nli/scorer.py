@@ -42,9 +42,12 @@ class PackedClassifier:
     ) -> None:
         """arithmetic: None for plain fp32. lanes: None for the calling thread alone."""
         self._lanes = lanes or Lanes(1)
-        self._trunk = PackedBert(tensors, config, "bert.", arithmetic or plain("fp32", torch.float32))
-        self._pooler = tensors["bert.pooler.dense.weight"].float(), tensors["bert.pooler.dense.bias"].float()
-        self._head = tensors["classifier.weight"].float(), tensors["classifier.bias"].float()
+        how = arithmetic or plain("fp32", torch.float32)
+        self._trunk = PackedBert(tensors, config, "bert.", how)
+        self._pooler, self._head = (
+            (tensors[f"{name}.weight"].float().to(how.device), tensors[f"{name}.bias"].float().to(how.device))
+            for name in ("bert.pooler.dense", "classifier")
+        )
 
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
@@ -53,7 +56,7 @@ class PackedClassifier:
             pairs = [batch[i] for i in hand]
             first = self._trunk.first_states([p.ids for p in pairs], [p.hypothesis_start for p in pairs])
             pooled = torch.tanh(torch.nn.functional.linear(first.float(), *self._pooler))
-            return torch.nn.functional.linear(pooled, *self._head)
+            return torch.nn.functional.linear(pooled, *self._head).cpu()
 
         logits: FloatArray = self._lanes.run(compute, [len(pair) for pair in batch]).numpy()
         return logits

@@ -24,7 +24,8 @@ from onrecord_server.nli.decode import argument_spans, best_tags, cue_spans
 from onrecord_server.nli.encoder import builtin_encoder
 from onrecord_server.nli.files import find_model
 from onrecord_server.nli.lanes import cores, share_products
-from onrecord_server.nli.packed import Embeddings, PackedLayers, lay_out, supports
+from onrecord_server.nli.layout import lay_out
+from onrecord_server.nli.packed import Embeddings, PackedLayers, supports
 from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.scorer import read_tensors
 from onrecord_server.nli.tokens import read_tokenizer
