@@ -87,6 +87,17 @@ def test_packed_means_are_those_of_each_text_alone(bert: BertForSequenceClassifi
         assert PaddedTrunk(bert.bert, 0).mean_states(ids).numpy() == pytest.approx(expected, abs=TOLERANCE)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_everything_is_on_the_device_it_was_given(bert: BertForSequenceClassification, dtype: torch.dtype) -> None:
+    """The meta device computes no numbers, and refuses an operation that mixes in a tensor of another device."""
+    chance = random.Random(4)
+    ids = [pair(length, chance).ids for length in (9, 8, 33, 1)]
+    elsewhere = PackedBert(bert.state_dict(), bert.config.to_dict(), "bert.", plain("", dtype, "meta"))
+    with torch.inference_mode():
+        for states in (elsewhere.first_states(ids, [1] * len(ids)), elsewhere.mean_states(ids)):
+            assert (states.device.type, states.shape) == ("meta", (4, 32))
+
+
 def test_another_architecture_without_token_types_goes_through_padding() -> None:
     torch.manual_seed(0)
     roberta = RobertaForSequenceClassification(RobertaConfig(**{**SIZES, "max_position_embeddings": 70})).eval()

@@ -94,7 +94,7 @@ def load_sentence_encoder(
         lanes: Lanes | None = Lanes(None if where.type == "cpu" else 1)
         tensors = read_tensors(files)
         if precision == "auto" and where.type == "cpu":
-            how = fastest(tensors, files.config, "encoder.layer.0.", lanes)
+            how = fastest(tensors, files.config, "encoder.layer.0.", lanes, ("fp32", "bf16"))
         else:
             how = arithmetic(precision, where)
         trunk: _Trunk = PackedBert(tensors, files.config, "", how)

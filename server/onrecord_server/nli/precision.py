@@ -18,7 +18,7 @@ from onrecord_server.domain.errors import ConfigError
 from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.layout import lay_out
 from onrecord_server.nli.packed import PackedLayers
-from onrecord_server.nli.products import Arithmetic, eight_bits, has_onednn, plain, prepacked
+from onrecord_server.nli.products import Arithmetic, eight_bits, has_onednn, has_vnni, plain, prepacked
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 DEVICES = ("auto", "cpu", "cuda")
@@ -26,7 +26,8 @@ CPU = torch.device("cpu")
 _LENGTHS = (112, 80, 64, 56, 48, 48, 40, 32, 32)  # tokens of a lane's sequences in the probe: pairs of sentences
 _ROUNDS = 5
 _HOPELESS = 4.0  # a format that takes so many times as long as another on a few tokens is measured no further
-_GAIN = 1.1  # a smaller format must be faster by this factor: below it the gain is noise
+# How many times as fast as fp32 a format must be to be taken: bf16 more than noise, int8 enough for what it costs
+_WORTH = {"fp32": 1.0, "bf16": 1.1, "int8": 1.5}
 
 _log = logging.getLogger(__name__)
 
@@ -68,76 +69,80 @@ def arithmetic(precision: str, device: torch.device = CPU) -> Arithmetic:
 Trial = Callable[[Sequence[int]], float]
 """Seconds that a batch of sequences of these lengths, in tokens, takes."""
 
-_found: dict[tuple[object, ...], Arithmetic] = {}  # what `fastest` found, by all that it depends on
+Timings = Sequence[tuple[Arithmetic, float]]
+"""Ways to compute, and the seconds each took for the same work."""
+
+_measured: dict[tuple[object, ...], Timings] = {}  # by what they depend on
 
 
-def fastest(tensors: Mapping[str, Tensor], config: Mapping[str, Any], layer: str, lanes: Lanes) -> Arithmetic:
-    """fp32 or bf16, by measuring one layer; takes some 0.2 s. What a format cannot do here rules it out, no more.
+def fastest(
+    tensors: Mapping[str, Tensor], config: Mapping[str, Any], layer: str, lanes: Lanes, formats: Sequence[str]
+) -> Arithmetic:
+    """The best of these formats on this CPU, by measuring one layer; takes some 0.2 s.
 
-    tensors, config: the model. layer: what the names of one layer's tensors begin with. Models of one shape are
-    measured once in a process.
+    tensors, config: the model. layer: what the names of one layer's tensors begin with. formats: with fp32 among them.
+    What cannot be computed here is passed over. Models of one shape are measured once in a process.
     """
     shape = *(config[key] for key in ("hidden_size", "intermediate_size", "num_attention_heads")), lanes.threads
-    if shape in _found:
-        return _found[shape]
-    candidates = [plain("fp32", torch.float32), *([arithmetic("fp32")] if has_onednn() else []), arithmetic("bf16")]
-
-    def trial(candidate: Arithmetic) -> Trial:
-        made: list[PackedLayers] = []
-
-        def seconds(lengths: Sequence[int]) -> float:
-            if not made:
-                made.append(PackedLayers(tensors, config, [layer], candidate))
-            ramp = torch.linspace(-2, 2, int(config["hidden_size"]))  # any plain numbers take the same time
-
-            took: list[float] = []
-
-            def compute(hand: Sequence[int]) -> Tensor:
-                layout = lay_out([lengths[i] for i in hand])
-                states = ramp.expand(sum(lengths[i] for i in hand), -1).contiguous()
-                began = time.thread_time()  # what others take of the cores meanwhile is not the format's fault
-                out = made[0](states, layout)[layout.starts]
-                took.append(time.thread_time() - began)
-                return out
-
-            lanes.run(compute, lengths)
-            return max(took)
-
-        return seconds
-
-    _found[shape] = choose([(candidate, trial(candidate)) for candidate in candidates], _LENGTHS * lanes.threads)
-    return _found[shape]
+    if shape not in _measured:
+        candidates = [plain("fp32", torch.float32), arithmetic("bf16")]
+        if has_onednn():
+            candidates.append(arithmetic("fp32"))
+            # without VNNI int8 keeps seven bits of what comes in, and is not worth what it then costs
+            candidates += [arithmetic("int8")] if has_vnni() else []
+        trials = [(candidate, _trial(tensors, config, layer, candidate, lanes)) for candidate in candidates]
+        _measured[shape] = measure(trials, _LENGTHS * lanes.threads)
+    return pick([(how, took) for how, took in _measured[shape] if how.name in formats]) or plain("fp32", torch.float32)
 
 
-def choose(trials: Sequence[tuple[Arithmetic, Trial]], lengths: Sequence[int]) -> Arithmetic:
-    """The fastest of these on sequences of `lengths`, the first where none is better or can be measured.
+def _trial(
+    tensors: Mapping[str, Tensor], config: Mapping[str, Any], layer: str, candidate: Arithmetic, lanes: Lanes
+) -> Trial:
+    made: list[PackedLayers] = []
+    ramp = torch.linspace(-2, 2, int(config["hidden_size"]))  # any plain numbers take the same time
 
-    A format other than the first's must gain a tenth: below that it is noise. They take turns and the best of each
-    counts, so that other work on the machine hits all alike.
+    def seconds(lengths: Sequence[int]) -> float:
+        if not made:
+            made.append(PackedLayers(tensors, config, [layer], candidate))
+        took: list[float] = []
+
+        def compute(hand: Sequence[int]) -> Tensor:
+            layout = lay_out([lengths[i] for i in hand])
+            states = ramp.expand(sum(lengths[i] for i in hand), -1).contiguous()
+            began = time.thread_time()  # what others take of the cores meanwhile is not the format's fault
+            out = made[0](states, layout)[layout.starts]
+            took.append(time.thread_time() - began)
+            return out
+
+        lanes.run(compute, lengths)
+        return max(took)
+
+    return seconds
+
+
+def measure(trials: Sequence[tuple[Arithmetic, Trial]], lengths: Sequence[int]) -> Timings:
+    """What each takes for sequences of `lengths`; what fails or is hopeless is not in it.
+
+    They take turns and the best of each counts, so that other work on the machine hits all alike.
     """
-    first = trials[0][0]
-    best: dict[int, float] = {}
-    for number, (candidate, seconds) in enumerate(trials):
+    few = {}
+    for how, seconds in trials:
         try:
             seconds(lengths[:1])  # the first run makes what later ones use
-            best[number] = seconds(lengths[:1])
+            few[how] = seconds(lengths[:1])
         except Exception as error:  # whatever it is, there is a format that works
-            _log.debug("%s by %s cannot compute here: %s", candidate.name, candidate.by, error)
-    hopeless = _HOPELESS * min(best.values(), default=0)
-    best = {number: float("inf") for number, took in best.items() if took <= hopeless}
-    for _ in range(_ROUNDS):
-        for number in best:
-            best[number] = min(best[number], trials[number][1](lengths))
-    if not best:
-        return first
-    plainest = min((number for number in best if trials[number][0].name == first.name), key=best.__getitem__, default=0)
-    winner = min(best, key=best.__getitem__)
-    if trials[winner][0].name != first.name and best[winner] * _GAIN > best.get(plainest, float("inf")):
-        winner = plainest
-    tokens = sum(lengths)
-    _log.info(
-        "precision %s: a layer reads %s thousand tokens a second",
-        trials[winner][0].name,
-        ", ".join(f"{tokens / best[n] / 1e3:.0f} ({trials[n][0].name}, {trials[n][0].by})" for n in best),
-    )
-    return trials[winner][0]
+            _log.debug("%s by %s cannot compute here: %s", how.name, how.by, error)
+    limit = _HOPELESS * min(few.values(), default=0.0)
+    running = [(how, seconds) for how, seconds in trials if how in few and few[how] <= limit]
+    rounds = [[seconds(lengths) for _, seconds in running] for _ in range(_ROUNDS)]
+    return [(how, min(took)) for (how, _), took in zip(running, zip(*rounds, strict=True), strict=True)]
+
+
+def pick(timings: Timings) -> Arithmetic | None:
+    """The fastest, where a smaller format must be as much faster as it is worth. None when there is none."""
+    if not timings:
+        return None
+    winner, best = min(timings, key=lambda timing: timing[1] * _WORTH[timing[0].name])
+    others = ", ".join(f"{how.name} ({how.by}) at {best / took:.2f}" for how, took in timings if how is not winner)
+    _log.info("computing in %s (%s)%s", winner.name, winner.by, others and f"; of its speed: {others}")
+    return winner

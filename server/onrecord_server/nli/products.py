@@ -81,7 +81,7 @@ def eight_bits(name: str) -> Arithmetic:
     `has_onednn()`.
     """
     onednn = torch.ops.onednn
-    steps = 255 if torch.cpu._is_vnni_supported() else 127
+    steps = 255 if has_vnni() else 127
 
     def make(weight: Tensor, bias: Tensor, *, gelu: bool = False, after_gelu: bool = False) -> Linear:
         weight, bias = weight.float(), bias.float()
@@ -90,17 +90,18 @@ def eight_bits(name: str) -> Arithmetic:
         laid = onednn.qlinear_prepack(rounded.to(torch.int8), None)
         zeros = torch.zeros(len(scales), dtype=torch.int64)
         middle = 0 if after_gelu else steps // 2 + 1
+        middle_and_half = torch.tensor(middle + 0.5)
         if after_gelu:  # inputs are stored as their distance from the least; the bias takes that back
             bias = bias - _LEAST_GELU * (rounded * scales[:, None]).sum(dim=1)
 
         def product(states: Tensor) -> Tensor:
             if after_gelu:
-                states = states + _LEAST_GELU
-                step = states.amax(dim=1, keepdim=True) / steps
+                step = (states.amax(dim=1, keepdim=True) + _LEAST_GELU).div_(steps)
             else:
-                step = states.abs().amax(dim=1, keepdim=True) / (steps // 2)
-            step = step.clamp_min_(1e-8)
-            stored = (states / step).add_(middle + 0.5).to(torch.uint8)  # cutting what is positive rounds it
+                step = states.abs().amax(dim=1, keepdim=True).clamp_min_(1e-8).div_(steps // 2)
+            inverse = step.reciprocal()
+            shift = inverse * _LEAST_GELU + 0.5 if after_gelu else middle_and_half
+            stored = torch.addcmul(shift, states, inverse).to(torch.uint8)  # cutting what is positive rounds it
             out = onednn.qlinear_pointwise(
                 stored, 1.0, middle, laid, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
             )
@@ -121,3 +122,9 @@ def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
             return bool(torch.equal(product(torch.ones(2, 16, dtype=dtype)).float(), torch.full((2, 16), 2.0)))
     except (RuntimeError, AttributeError):
         return False
+
+
+def has_vnni() -> bool:
+    """Whether the CPU sums products of bytes in 32 bits."""
+    supported = getattr(torch.cpu, "_is_vnni_supported", None)  # private, and of x86 alone
+    return supported is not None and bool(supported())
