@@ -15,6 +15,7 @@ from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.lanes import Lanes
+from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import PackedBert, supports
 from onrecord_server.nli.precision import arithmetic, fastest, find_device
 from onrecord_server.nli.scorer import read_tensors
@@ -84,6 +85,7 @@ def load_sentence_encoder(
 ) -> SentenceEncoder:
     """See onrecord_server.nli.load_encoder."""
     where = find_device(device)
+    keep_freed()
     files = find_model(name, builtin=builtin_encoder(), builtin_id="all-MiniLM-L6-v2", revision=revision)
     dimension = files.config.get("hidden_size")
     if not isinstance(dimension, int):
@@ -91,13 +93,14 @@ def load_sentence_encoder(
     _refuse_other_pooling(files)
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
-        lanes: Lanes | None = Lanes(None if where.type == "cpu" else 1)
+        own = Lanes(None if where.type == "cpu" else 1)
         tensors = read_tensors(files)
         if precision == "auto" and where.type == "cpu":
-            how = fastest(tensors, files.config, "encoder.layer.0.", lanes, ("fp32", "bf16"))
+            how = fastest(tensors, files.config, "encoder.layer.0.", own, ("fp32", "bf16"))
         else:
             how = arithmetic(precision, where)
         trunk: _Trunk = PackedBert(tensors, files.config, "", how)
+        lanes: Lanes | None = own
     else:
         from onrecord_server.nli import hf
 

@@ -15,6 +15,7 @@ from onrecord_server.nli.calibration import choose_calibration
 from onrecord_server.nli.files import ModelFiles, find_model, weighing_beside
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.lanes import Lanes
+from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import supports
 from onrecord_server.nli.precision import arithmetic, check, fastest, find_device
 from onrecord_server.nli.products import Arithmetic, plain
@@ -42,6 +43,7 @@ def load_classifier(
     """See onrecord_server.nli.load_scorer."""
     check(precision)
     where = find_device(device)
+    keep_freed()
     files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
     columns = label_columns(_id2label(files))
     chosen = choose_calibration(calibration, files.revision, files.folder)

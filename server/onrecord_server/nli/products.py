@@ -51,7 +51,7 @@ def plain(name: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> 
 
         def product(states: Tensor) -> Tensor:
             out = functional.linear(states, weight, bias)
-            return functional.gelu(out) if gelu else out
+            return torch.ops.aten.gelu_(out) if gelu else out
 
         return product
 
@@ -105,8 +105,8 @@ def eight_bits(name: str) -> Arithmetic:
             out = onednn.qlinear_pointwise(
                 stored, 1.0, middle, laid, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
             )
-            out = torch.addcmul(bias, out, step)
-            return functional.gelu(out) if gelu else out
+            torch.addcmul(bias, out, step, out=out)
+            return torch.ops.aten.gelu_(out) if gelu else out
 
         return product
 
