@@ -19,6 +19,7 @@ import torch
 from onrecord_models import nli_path
 from onrecord_server.nli.files import find_model
 from onrecord_server.nli.layout import lay_out
+from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import PackedLayers
 from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.products import Arithmetic, has_onednn, plain
@@ -83,6 +84,7 @@ def main() -> None:
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    keep_freed()
     files = find_model(str(nli_path()), builtin=None, builtin_id="", revision=None)
     tensors = read_tensors(files)
     width, inner = int(files.config["hidden_size"]), int(files.config["intermediate_size"])

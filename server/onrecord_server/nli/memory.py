@@ -15,8 +15,9 @@ _OPERATORS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PA
 
 @functools.cache
 def keep_freed() -> bool:
-    """Have glibc keep what a forward frees, for the next: whether it does. Elsewhere, and where the operator has set the
-    allocator himself, nothing is changed.
+    """Have glibc keep what a forward frees, for the next; whether it does.
+
+    Nothing is changed elsewhere, nor where the operator has set the allocator himself.
 
     By default it returns the top of its heap to the kernel after nearly every product, and each page comes back by a
     fault: up to a third of the CPU time (docs/benchmarks.md). Both thresholds are set, as setting one fixes the other
