@@ -14,7 +14,7 @@ from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.files import ModelFiles, find_model
-from onrecord_server.nli.lanes import Lanes
+from onrecord_server.nli.lanes import Lanes, share_products
 from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import PackedBert, supports
 from onrecord_server.nli.precision import arithmetic, fastest, find_device
@@ -93,6 +93,7 @@ def load_sentence_encoder(
     _refuse_other_pooling(files)
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
+        share_products(1)  # laying out weights is no work to wait for one another over
         own = Lanes(None if where.type == "cpu" else 1)
         tensors = read_tensors(files)
         if precision == "auto" and where.type == "cpu":

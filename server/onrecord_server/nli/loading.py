@@ -14,7 +14,7 @@ from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.calibration import choose_calibration
 from onrecord_server.nli.files import ModelFiles, find_model, weighing_beside
 from onrecord_server.nli.labels import LABELS, label_columns
-from onrecord_server.nli.lanes import Lanes
+from onrecord_server.nli.lanes import Lanes, share_products
 from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import supports
 from onrecord_server.nli.precision import arithmetic, check, fastest, find_device
@@ -56,6 +56,7 @@ def load_classifier(
 
     if supports(files.config) and files.architecture == "BertForSequenceClassification":
         tokenizer = PairTokenizer(read_tokenizer(files.folder), window(files.config))
+        share_products(1)  # laying out weights is no work to wait for one another over
         tensors, lanes = read_tensors(files), Lanes(threads if where.type == "cpu" else 1)
 
         def packed(how: Arithmetic) -> ClassifierScorer:

@@ -24,6 +24,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "int8")
 DEVICES = ("auto", "cpu", "cuda")
 CPU = torch.device("cpu")
 _LENGTHS = (72, 56, 48, 40, 40)  # tokens of a lane's sequences in the probe: pairs of sentences
+_FEW = (8,)  # the same, for a first look
 _ROUNDS = 5
 _HOPELESS = 4.0  # a format that takes so many times as long as another on a few tokens is measured no further
 # How many times as fast as fp32 a format must be to be taken: bf16 more than noise, int8 enough for what it costs
@@ -91,7 +92,7 @@ def fastest(
             # without VNNI int8 keeps seven bits of what comes in, and is not worth what it then costs
             candidates += [arithmetic("int8")] if has_vnni() else []
         trials = [(candidate, _trial(tensors, config, layer, candidate, lanes)) for candidate in candidates]
-        _measured[shape] = measure(trials, _LENGTHS * lanes.threads)
+        _measured[shape] = measure(trials, _LENGTHS * lanes.threads, _FEW * lanes.threads)
     return pick([(how, took) for how, took in _measured[shape] if how.name in formats]) or plain("fp32", torch.float32)
 
 
@@ -120,16 +121,16 @@ def _trial(
     return seconds
 
 
-def measure(trials: Sequence[tuple[Arithmetic, Trial]], lengths: Sequence[int]) -> Timings:
-    """What each takes for sequences of `lengths`; what fails or is hopeless is not in it.
+def measure(trials: Sequence[tuple[Arithmetic, Trial]], lengths: Sequence[int], few_tokens: Sequence[int]) -> Timings:
+    """What each takes for sequences of `lengths`; what fails or is hopeless on `few_tokens` is not in it.
 
     They take turns and the best of each counts, so that other work on the machine hits all alike.
     """
     few = {}
     for how, seconds in trials:
         try:
-            seconds(lengths[:1])  # the first run makes what later ones use
-            few[how] = seconds(lengths[:1])
+            seconds(few_tokens)  # the first run makes what later ones use
+            few[how] = seconds(few_tokens)
         except Exception as error:  # whatever it is, there is a format that works
             _log.debug("%s by %s cannot compute here: %s", how.name, how.by, error)
     limit = _HOPELESS * min(few.values(), default=0.0)
