@@ -97,7 +97,13 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
     StoreUnusable, ConfigError.
     """
     tagger = _tagger(config)
-    encoder = await asyncio.to_thread(load_encoder, config.encoder, revision=config.encoder_revision)
+    encoder = await asyncio.to_thread(
+        load_encoder,
+        config.encoder,
+        revision=config.encoder_revision,
+        precision="fp32" if config.precision == "fp32" else "auto",
+        device=config.device,
+    )
     info = encoder.info
     store = await asyncio.to_thread(
         open_store,
@@ -113,6 +119,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
             precision=config.precision,
             threads=config.threads,
             calibration=config.calibration,
+            device=config.device,
         )
         died: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         worker = InferenceWorker(

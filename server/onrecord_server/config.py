@@ -108,9 +108,12 @@ class ServerConfig:
     )
     encoder_revision: str | None = _setting(None, "Revision of a hub encoder.", click.STRING, metavar="REV")
     precision: str = _setting(
-        "auto", "Arithmetic of the NLI model; auto is the fastest that costs no accuracy.",
+        "auto", "Arithmetic of the NLI model; auto measures at start: the fastest that costs no accuracy.",
         click.Choice(["auto", "fp32", "bf16", "int8"]),
     )  # fmt: skip
+    device: str = _setting(
+        "auto", "Where the models compute; auto is CUDA where there is one.", click.Choice(["auto", "cpu", "cuda"])
+    )
     calibration: str | None = _setting(
         None,
         'Calibration of the NLI model, a file made by `onrecord calibrate`; "none" for none.',

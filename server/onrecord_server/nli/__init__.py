@@ -28,31 +28,39 @@ def load_scorer(
     precision: str = "auto",
     threads: int | None = None,
     calibration: str | None = None,
+    device: str = "auto",
 ) -> CalibratedScorer:
     """Load an NLI model and try it on canary pairs; ready to score when this returns.
 
     model: "builtin", "fake" (declared and deterministic, for tests), the folder of a Hugging Face sequence classifier,
     or a Hub id; local files are preferred to the network. revision: commit, branch or tag of a Hub id.
-    precision: "auto", "fp32", "bf16" or "int8". threads: cores for one batch; None takes all this process may use.
+    precision: "auto" (measured: the fastest that costs no accuracy), "fp32", "bf16" or "int8". threads: cores for one
+    batch; None takes all this process may use. device: "auto" (CUDA where there is one), "cpu" or "cuda".
     calibration: a file made by `onrecord calibrate`, or "none"; None takes calibration.json beside the weights, if
     there is one.
 
-    Raises ModelUnusable: not found, no safetensors, labels that are not entailment / neutral / contradiction, a canary
-    pair that comes out wrong, a calibration that is none.
+    Raises ConfigError for a precision or device that cannot be had, and ModelUnusable: not found, no safetensors,
+    labels that are not entailment / neutral / contradiction, a canary pair that comes out wrong, a calibration that is
+    none.
     """
     if model == FAKE:
         from onrecord_server.nli.fake import load_fake
 
         return load_fake(calibration)
-    from onrecord_server.nli.scorer import load_classifier
+    from onrecord_server.nli.loading import load_classifier
 
-    return load_classifier(model, revision=revision, precision=precision, threads=threads, calibration=calibration)
+    return load_classifier(
+        model, revision=revision, precision=precision, threads=threads, calibration=calibration, device=device
+    )
 
 
-def load_encoder(name: str = BUILTIN, *, revision: str | None = None) -> TextEncoder:
+def load_encoder(
+    name: str = BUILTIN, *, revision: str | None = None, precision: str = "auto", device: str = "auto"
+) -> TextEncoder:
     """Load a sentence encoder (mean pooling, unit length).
 
-    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. Raises ModelUnusable.
+    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. precision: "auto", "fp32" or "bf16". device: as
+    for load_scorer. Raises ConfigError, ModelUnusable.
     """
     if name == FAKE:
         from onrecord_server.nli.fake import FakeEncoder
@@ -60,7 +68,7 @@ def load_encoder(name: str = BUILTIN, *, revision: str | None = None) -> TextEnc
         return FakeEncoder()
     from onrecord_server.nli.encoder import load_sentence_encoder
 
-    return load_sentence_encoder(name, revision=revision)
+    return load_sentence_encoder(name, revision=revision, precision=precision, device=device)
 
 
 def find_tagger() -> Tagger | None:

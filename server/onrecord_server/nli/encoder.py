@@ -14,9 +14,10 @@ from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import FloatArray
 from onrecord_server.nli.files import ModelFiles, find_model
-from onrecord_server.nli.lanes import Lanes
+from onrecord_server.nli.lanes import Lanes, share_products
+from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import PackedBert, supports
-from onrecord_server.nli.precision import plain_linear
+from onrecord_server.nli.precision import arithmetic, fastest, find_device
 from onrecord_server.nli.scorer import read_tensors
 from onrecord_server.nli.tokens import read_tokenizer, window
 
@@ -63,7 +64,7 @@ class SentenceEncoder:
         ids = [e.ids if len(e.ids) <= limit else [*e.ids[: limit - 1], e.ids[-1]] for e in encodings]
         vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
         for part in _parts(ids):
-            vectors[part] = self._means([ids[i] for i in part]).float().numpy()
+            vectors[part] = self._means([ids[i] for i in part]).numpy()
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (np.isfinite(norms).all() and (norms > 0).all()):
             raise ModelError("the encoder's output is not a direction; its weights do not suit this input")
@@ -73,12 +74,18 @@ class SentenceEncoder:
     def _means(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
         if self._lanes is None:
             with torch.inference_mode():
-                return self._trunk.mean_states(ids)
-        return self._lanes.run(lambda hand: self._trunk.mean_states([ids[i] for i in hand]), [len(i) for i in ids])
+                return self._trunk.mean_states(ids).cpu()
+        return self._lanes.run(
+            lambda hand: self._trunk.mean_states([ids[i] for i in hand]).cpu(), [len(i) for i in ids]
+        )
 
 
-def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder:
+def load_sentence_encoder(
+    name: str, *, revision: str | None, precision: str = "auto", device: str = "auto"
+) -> SentenceEncoder:
     """See onrecord_server.nli.load_encoder."""
+    where = find_device(device)
+    keep_freed()
     files = find_model(name, builtin=builtin_encoder(), builtin_id="all-MiniLM-L6-v2", revision=revision)
     dimension = files.config.get("hidden_size")
     if not isinstance(dimension, int):
@@ -86,16 +93,25 @@ def load_sentence_encoder(name: str, *, revision: str | None) -> SentenceEncoder
     _refuse_other_pooling(files)
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
-        trunk: _Trunk = PackedBert(read_tensors(files), files.config, "", plain_linear)
-        lanes: Lanes | None = Lanes()
+        share_products(1)  # laying out weights is no work to wait for one another over
+        own = Lanes(None if where.type == "cpu" else 1)
+        tensors = read_tensors(files)
+        if precision == "auto" and where.type == "cpu":
+            how = fastest(tensors, files.config, "encoder.layer.0.", own, ("fp32", "bf16"))
+        else:
+            how = arithmetic(precision, where)
+        trunk: _Trunk = PackedBert(tensors, files.config, "", how)
+        lanes: Lanes | None = own
     else:
         from onrecord_server.nli import hf
 
+        how = arithmetic("fp32", where)
         tokenizer, declared = hf.load_tokenizer(files)
-        trunk = hf.PaddedTrunk(hf.load(files, "AutoModel"), int(files.config.get("pad_token_id") or 0))
+        network = hf.load(files, "AutoModel").to(where)
+        trunk = hf.PaddedTrunk(network, int(files.config.get("pad_token_id") or 0))
         lanes = None
     limit = min(window(files.config, declared), _trained_length(files))
-    info = ModelInfo(files.model_id, files.revision, max_tokens=limit)
+    info = ModelInfo(files.model_id, files.revision, precision=how.name, max_tokens=limit)
     encoder = SentenceEncoder(info, tokenizer, trunk, dimension, lanes)
     _try_canary(encoder)
     return encoder

@@ -19,9 +19,10 @@ from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.files import ModelFiles
 from onrecord_server.nli.lanes import cores, share_products
+from onrecord_server.nli.layout import on
 from onrecord_server.nli.tokens import bare
 
-_PADDED_TOKENS = 2048  # of one forward; more gains nothing on a CPU
+_PADDED_TOKENS = {"cpu": 2_048, "cuda": 32_768}  # of one forward; more gains nothing
 
 
 @contextmanager
@@ -98,16 +99,21 @@ class PaddedClassifier:
         share_products(self._threads)
         order = sorted(range(len(batch)), key=lambda i: len(batch[i]))
         out: list[FloatArray | None] = [None] * len(batch)
-        for part in length_parts([len(batch[i]) for i in order], _PADDED_TOKENS):
+        device = self._model.device
+        for part in length_parts([len(batch[i]) for i in order], _PADDED_TOKENS.get(device.type, 2_048)):
             chosen = [order[i] for i in part]
             inputs = self.inputs([batch[i] for i in chosen])
-            rows = self._model(**inputs).logits.float().numpy()
+            rows = self._model(**inputs).logits.float().cpu().numpy()
             for i, row in zip(chosen, rows, strict=True):
                 out[i] = row
         return np.stack([row for row in out if row is not None])
 
     def inputs(self, batch: Sequence[EncodedPair]) -> dict[str, Tensor]:
-        """input_ids, attention_mask and, where the model has them, token_type_ids; shape (len(batch), longest)."""
+        """input_ids, attention_mask and, where the model has them, token_type_ids; shape (len(batch), longest).
+
+        On the model's device.
+        """
+        device = self._model.device
         width = max(map(len, batch))
         ids = np.full((len(batch), width), self._pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -116,9 +122,9 @@ class PaddedClassifier:
             ids[i, : len(pair)] = pair.ids
             mask[i, : len(pair)] = 1
             types[i, pair.hypothesis_start : len(pair)] = 1
-        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        inputs = {"input_ids": on(device, ids), "attention_mask": on(device, mask)}
         if self._segments:
-            inputs["token_type_ids"] = torch.from_numpy(types)
+            inputs["token_type_ids"] = on(device, types)
         return inputs
 
 
@@ -151,7 +157,10 @@ class PaddedTrunk:
         for i, row in enumerate(ids):
             padded[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
-        states = self._model(input_ids=padded, attention_mask=mask).last_hidden_state.float()
+        device = self._model.device
+        states = (
+            self._model(input_ids=padded.to(device), attention_mask=mask.to(device)).last_hidden_state.float().cpu()
+        )
         weights = mask.unsqueeze(-1).float()
         means: Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1)
         return means

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+_SHORT = 32  # tokens; of fewer the threads that share a product would spend longer waiting for one another
+
 
 def cores() -> int:
     """Cores that this process may use."""
@@ -40,7 +42,7 @@ class Lanes:
         once, each time with sequences of about the same number of tokens together.
         """
         if len(lengths) < 2 or self.threads < 2:
-            share_products(self.threads)
+            share_products(self.threads if sum(lengths) > _SHORT else 1)
             return _inferring(compute, range(len(lengths)))
         hands = deal(lengths, self.threads)
         rows = torch.cat(list(self._pool.map(lambda hand: _inferring(compute, hand), hands)))

@@ -24,8 +24,9 @@ from onrecord_server.nli.decode import argument_spans, best_tags, cue_spans
 from onrecord_server.nli.encoder import builtin_encoder
 from onrecord_server.nli.files import find_model
 from onrecord_server.nli.lanes import cores, share_products
-from onrecord_server.nli.packed import Embeddings, PackedLayers, lay_out, supports
-from onrecord_server.nli.precision import plain_linear
+from onrecord_server.nli.layout import lay_out
+from onrecord_server.nli.packed import Embeddings, PackedLayers, supports
+from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.scorer import read_tensors
 from onrecord_server.nli.tokens import read_tokenizer
 from onrecord_server.nli.windows import CLS, FEATURES, SEP, Pieces, Window, around, own_hint, read_pieces, windows
@@ -48,7 +49,7 @@ class AttributionTagger:
         self._marks, self._own = tensors["marks.weight"].float(), tensors["own.weight"].float()
 
         def layers(name: str, first: int, last: int) -> PackedLayers:
-            return PackedLayers(tensors, config, [f"{name}.{i}." for i in range(first, last)], plain_linear)
+            return PackedLayers(tensors, config, [f"{name}.{i}." for i in range(first, last)], arithmetic("fp32"))
 
         plain, shared, upper = (int(config[key]) for key in ("features_after", "shared_layers", "upper_layers"))
         self._plain_layers = layers("trunk", 0, plain)
