@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ def test_every_live_job_comes_out_once_within_the_budget(
     entries: list[tuple[int, int, str, bool, Priority]], budget: int, small: int, hurried: bool
 ) -> None:
     queue: JobQueue[Job] = JobQueue(budget, small)
-    queue.hurried = hurried
+    queue.hurry(math.inf if hurried else -math.inf)
     due: dict[str, tuple[Priority, float]] = {}
     for i, (when, tokens, kind, dead, priority) in enumerate(entries):
         job = Job(kind, str(i), tokens, dead=dead)

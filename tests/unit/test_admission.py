@@ -117,3 +117,26 @@ def test_interactive_callers_do_not_wait_for_the_bulk_work_before_them() -> None
     assert admission.open(500, INTERACTIVE, 2.0, 0.0)
     with pytest.raises(DeadlineUnreachable):
         admission.open(500, BULK, 2.0, 0.0)
+
+
+def test_deadlines_are_judged_by_how_long_callers_were_really_in() -> None:
+    admission = at_pace(1_000, max_tokens=1_000_000)
+    for i in range(50):  # three times as long as the queue alone would keep them
+        seat = admission.open(100 + 10 * i, INTERACTIVE, None, 0.0)
+        admission.began(seat, PAIR, 100 + 10 * i)
+        admission.close(seat, 3 * seat.expected)
+        admission.finished(INTERACTIVE, PAIR, 100 + 10 * i)
+    admission.open(500, INTERACTIVE, None, 0.0)
+    with pytest.raises(DeadlineUnreachable):
+        admission.open(500, INTERACTIVE, 2.0, 0.0)
+    assert admission.open(500, INTERACTIVE, 4.0, 0.0)
+
+
+def test_what_those_before_met_with_does_not_keep_out_the_first_one_of_an_idle_engine() -> None:
+    admission = at_pace(1_000)
+    for _ in range(50):
+        seat = admission.open(100, INTERACTIVE, None, 0.0)
+        admission.began(seat, PAIR, 100)
+        admission.close(seat, 60.0)  # a machine that stood still
+        admission.finished(INTERACTIVE, PAIR, 100)
+    assert admission.open(500, INTERACTIVE, 1.0, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from onrecord_server.checking.batching import Job, JobQueue, Priority, due_time
@@ -104,7 +105,7 @@ def test_interactive_jobs_go_before_bulk_ones_whatever_is_due() -> None:
 def test_bulk_jobs_get_their_tenth_while_interactive_ones_never_end() -> None:
     queue: JobQueue[Job] = JobQueue(100, small_batch_tokens=20)
     queue.put(((0.0, job(f"bulk {i}", 20)) for i in range(500)), Priority.BULK)
-    queue.hurried = True
+    queue.hurry(math.inf)
     tokens = {"bulk": 0, "interactive": 0}
     for i in range(400):
         queue.put([(float(i), job("interactive", 50))])
@@ -117,7 +118,7 @@ def test_bulk_batches_are_small_while_an_interactive_caller_is_in() -> None:
     queue: JobQueue[Job] = JobQueue(100, small_batch_tokens=25)
     queue.put(((1.0, job(str(i))) for i in range(20)), Priority.BULK)
     assert len(queue.take()) == 10
-    queue.hurried = True
+    queue.hurry(math.inf)
     assert len(queue.take()) == 2
     queue.put([(1.0, job("interactive", 90))])
     assert len(queue.take()) == 1  # and no bulk job fills it up: it would only take longer

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from onrecord_server.checking.pace import Pace
+from onrecord_server.checking.pace import Foresight, Pace
 
 
 def test_both_parts_of_a_batchs_time_are_found() -> None:
@@ -52,3 +52,21 @@ def test_until_three_batches_were_seen_it_is_a_guess() -> None:
     assert not pace.measured
     pace.saw(100, 0.1)
     assert pace.measured
+
+
+def test_foresight_learns_what_comes_on_top_of_the_queue_and_how_sure_that_is() -> None:
+    foresight, chance = Foresight(), random.Random(5)
+    assert foresight.seconds(0.5) == 0.5
+    for _ in range(300):
+        expected = chance.uniform(0.01, 1.0)
+        foresight.saw(expected, 0.03 + 1.5 * expected + chance.uniform(-0.1, 0.1))
+    # a fixed 0.03, a factor of 1.5, and twice a mean deviation of 0.05
+    assert foresight.seconds(0.4) == pytest.approx(0.73, abs=0.06)
+    assert foresight.seconds(0.0) == pytest.approx(0.13, abs=0.06)
+
+
+def test_foresight_never_promises_less_than_the_queue() -> None:
+    foresight = Foresight()
+    for _ in range(50):
+        foresight.saw(1.0, 0.2)
+    assert foresight.seconds(1.0) == 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onrecord_server.checking.batching import BULK_SHARE, PAIR, TEXT, Priority, due_time
-from onrecord_server.checking.pace import Pace
+from onrecord_server.checking.pace import Foresight, Pace
 from onrecord_server.domain.errors import DeadlineTooShort, DeadlineUnreachable, Overloaded
 
 BULK_LIMIT = 0.75  # of the queue: bulk work leaves room for those who wait at a screen
@@ -24,13 +24,16 @@ _FIRST_RATE = 2_000.0  # tokens a second, until batches have been measured
 class Seat:
     """One caller's place. `due`: see batching.due_time. `reserved`: tokens set aside and not yet jobs.
 
-    `used`: tokens of the jobs that it brought in. `deadline`, `due`: instants of one clock, seconds.
+    `used`: tokens of the jobs that it brought in. `deadline`, `due`, `since`: instants of one clock, seconds.
+    `expected`: seconds that the queue alone would keep it.
     """
 
     priority: Priority
     deadline: float | None
     due: float
     reserved: int
+    since: float
+    expected: float
     used: int = 0
 
 
@@ -44,6 +47,7 @@ class Admission:
         self._reserved = dict.fromkeys(Priority, 0)
         self._seats: dict[Priority, set[Seat]] = {priority: set() for priority in Priority}
         self.pace = {PAIR: Pace(_FIRST_RATE), TEXT: Pace(_FIRST_RATE)}
+        self._foresight = {priority: Foresight() for priority in Priority}
 
     @property
     def backlog(self) -> int:
@@ -76,19 +80,26 @@ class Admission:
         if tokens > LARGE_BATCHES * self._batch_tokens:
             priority = Priority.BULK
         own = self._seconds(PAIR, tokens)
+        expected = own + self.wait_seconds(priority)
         if tokens > 0:
             self._check_room(tokens, priority)
-            self._check_deadline(own, priority, deadline, now)
-        seat = Seat(priority, deadline, due_time(now, own, deadline), tokens)
+            self._check_deadline(own, expected, priority, deadline, now)
+        seat = Seat(priority, deadline, due_time(now, own, deadline), tokens, now, expected)
         self._seats[priority].add(seat)
         self._reserved[priority] += tokens
         return seat
 
-    def close(self, seat: Seat) -> None:
-        """The caller leaves; what it reserved and did not need is free. Its jobs are removed by `finished`."""
+    def close(self, seat: Seat, until: float | None = None) -> None:
+        """The caller leaves; what it reserved and did not need is free. Its jobs are removed by `finished`.
+
+        until: the instant, when the caller has got its answer, or has waited to its deadline: there is something to
+        learn.
+        """
         self._seats[seat.priority].discard(seat)
         self._reserved[seat.priority] -= seat.reserved
         seat.reserved = 0
+        if until is not None and seat.used:
+            self._foresight[seat.priority].saw(seat.expected, until - seat.since)
 
     def began(self, seat: Seat, kind: str, tokens: int) -> None:
         """A job of so many tokens is there for the seat: it comes out of the reservation as far as that goes."""
@@ -116,15 +127,20 @@ class Admission:
             least, longest = _RETRY_AFTER
             raise Overloaded(min(max(self._seconds(PAIR, min(excess, interactive + bulk)), least), longest))
 
-    def _check_deadline(self, own: float, priority: Priority, deadline: float | None, now: float) -> None:
-        """Not before the pace is known: nobody is refused on a guess."""
+    def _check_deadline(
+        self, own: float, expected: float, priority: Priority, deadline: float | None, now: float
+    ) -> None:
+        """Not before the pace is known: nobody is refused on a guess.
+
+        Nor, when nobody like him is in, on what those before him met with: else nothing could show that it has passed.
+        """
         if deadline is None or not self.pace[PAIR].measured:
             return
-        wait = self.wait_seconds(priority)
-        if now + wait + own > deadline:
+        foreseen = self._foresight[priority].seconds(expected) if self._seats[priority] else expected
+        if now + foreseen > deadline:
             least, most = _RETRY_AFTER
-            late = now + wait + own - deadline
-            raise DeadlineUnreachable(wait + own, deadline - now, min(max(late, least), most) if wait else None)
+            late = min(max(now + foreseen - deadline, least), most)
+            raise DeadlineUnreachable(foreseen, deadline - now, None if now + own > deadline else late)
 
     def wait_seconds(self, priority: Priority) -> float:
         """How long a caller of this priority would wait for what is there before it."""

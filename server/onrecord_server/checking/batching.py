@@ -75,7 +75,7 @@ def due_time(now: float, work_seconds: float, deadline: float | None) -> float:
 class JobQueue(Generic[JobT]):
     """Jobs in order of priority and due time, handed out in batches. Any thread may call any method.
 
-    small_batch_tokens: of a bulk batch while `hurried` is set, None for no difference.
+    small_batch_tokens: of a bulk batch in a hurry (see `hurry`), None for no difference.
     """
 
     def __init__(
@@ -92,8 +92,11 @@ class JobQueue(Generic[JobT]):
         self._changed = threading.Condition()
         self._closed = False
         self._owed = 0.0  # tokens that bulk work has stood back for and has a right to
-        self.hurried = False
-        """Set while an interactive caller is in: it has work for the model now, or will have soon."""
+        self._hurried_until = -math.inf
+
+    def hurry(self, until: float) -> None:
+        """Until this instant, of the queue's clock, an interactive caller may have work for the model any moment."""
+        self._hurried_until = until
 
     def put(self, jobs: Iterable[tuple[float, JobT]], priority: Priority = Priority.INTERACTIVE) -> None:
         """Add jobs with their due times.
@@ -140,7 +143,7 @@ class JobQueue(Generic[JobT]):
         lanes = {priority: [lane for lane in waiting if lane[0] is priority] for priority in Priority}
         priority = self._whose_turn(bool(lanes[Priority.INTERACTIVE]), bool(lanes[Priority.BULK]))
         lane = min(lanes[priority], key=lambda lane: self._heaps[lane][0])
-        small = self.hurried and priority is Priority.BULK
+        small = priority is Priority.BULK and now < self._hurried_until
         batch = self._fill(self._heaps[lane], self._small_batch_tokens if small else self._max_batch_tokens, now)
         self._settle(priority, sum(job.tokens for job in batch), bool(lanes[Priority.BULK]))
         return batch

@@ -1,10 +1,11 @@
-"""How long the model takes, learnt from what it took. Pure."""
+"""How long the model takes, and how long a caller is in, learnt from what it took. Pure."""
 
 from __future__ import annotations
 
 import math
 
 _MEMORY = 0.95  # weight of what was seen before, a batch
+_CARE = 2.0  # mean deviations that are added
 _NEEDED = 3  # batches of different sizes before anything is promised
 
 
@@ -16,9 +17,9 @@ class Pace:
     """
 
     def __init__(self, tokens_per_second: float) -> None:
-        """tokens_per_second: the guess."""
-        self._fixed = 0.0
-        self._each = 1.0 / tokens_per_second
+        """tokens_per_second: the guess. `fixed`: seconds of any batch; `each`: seconds of a token."""
+        self.fixed = 0.0
+        self.each = 1.0 / tokens_per_second
         self._seen = 0
         self._n = self._x = self._y = self._xx = self._xy = 0.0
 
@@ -30,7 +31,7 @@ class Pace:
     @property
     def tokens_per_second(self) -> float:
         """Without the fixed part, which full batches hardly feel."""
-        return 1.0 / self._each
+        return 1.0 / self.each
 
     def saw(self, tokens: int, seconds: float) -> None:
         """A batch of so many tokens, 1 or more, took so long."""
@@ -44,12 +45,42 @@ class Pace:
         each = (self._n * self._xy - self._x * self._y) / spread if spread > 1e-3 * self._x * self._x else 0.0
         fixed = (self._y - each * self._x) / self._n
         if each <= 0 or fixed >= self._y / self._n:  # all of one size: no telling the parts apart
-            self._fixed, self._each = 0.0, self._y / self._x
+            self.fixed, self.each = 0.0, self._y / self._x
         elif fixed < 0:
-            self._fixed, self._each = 0.0, self._xy / self._xx
+            self.fixed, self.each = 0.0, self._xy / self._xx
         else:
-            self._fixed, self._each = fixed, each
+            self.fixed, self.each = fixed, each
 
     def seconds(self, tokens: int, batch_tokens: int) -> float:
         """How long so many tokens take, in batches of `batch_tokens`. 0 for none."""
-        return math.ceil(tokens / batch_tokens) * self._fixed + tokens * self._each if tokens > 0 else 0.0
+        return math.ceil(tokens / batch_tokens) * self.fixed + tokens * self.each if tokens > 0 else 0.0
+
+
+class Foresight:
+    """How long callers are really in, by what the queue alone would let one expect.
+
+    Beside the model a caller waits for the search, for Python and for other programs on the machine; all of that grows
+    with load. A fixed part and a factor are learnt as in Pace, and the mean deviation from them, which is added
+    `_CARE` times: a caller who is let in is to be done in time nearly always, not every other time.
+    """
+
+    def __init__(self) -> None:
+        self._line = Pace(1.0)  # "tokens" are milliseconds expected
+        self._deviation = 0.0
+
+    def saw(self, expected: float, took: float) -> None:
+        """A caller who was expected to be in so long, in seconds, was in for so long."""
+        x = round(1e3 * expected)
+        if self._line.measured:
+            off = abs(took - self._seconds(x))
+            self._deviation = _MEMORY * self._deviation + (1 - _MEMORY) * off
+        self._line.saw(x, took)
+
+    def seconds(self, expected: float) -> float:
+        """How long a caller may be in for whom the queue says `expected`, in seconds; never less than that."""
+        if not self._line.measured:
+            return expected
+        return max(expected, self._seconds(round(1e3 * expected)) + _CARE * self._deviation)
+
+    def _seconds(self, x: int) -> float:
+        return self._line.fixed + self._line.each * x

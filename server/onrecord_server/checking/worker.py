@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +43,8 @@ __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "Scored
 _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
-_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in
+_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and …
+_HURRY_SECONDS = 1.0  # … so long after the last one left: who asked just now will ask again
 _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
 
 
@@ -148,17 +150,26 @@ class InferenceWorker:
                 raise self._refusal()
             if self._thread is None:
                 raise RuntimeError("the worker has not been started")
-            seat = self._admission.open(tokens, priority, deadline, asyncio.get_running_loop().time())
+            loop = asyncio.get_running_loop()
+            seat = self._admission.open(tokens, priority, deadline, loop.time())
         except OnrecordError as error:
             self.meter.refused(error.reason)
             raise
         self._idle.clear()
-        self._queue.hurried = self._admission.interactive
+        hurried = seat.priority is Priority.INTERACTIVE
+        if hurried:
+            self._queue.hurry(math.inf)
+        until: float | None = None
         try:
             yield seat
+            until = loop.time()
+        except DeadlineTooShort:
+            until = loop.time()
+            raise
         finally:
-            self._admission.close(seat)
-            self._queue.hurried = self._admission.interactive
+            self._admission.close(seat, until)
+            if hurried and not self._admission.interactive:
+                self._queue.hurry(loop.time() + _HURRY_SECONDS)
             if not self._admission.seats:
                 self._idle.set()
 
