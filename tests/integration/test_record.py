@@ -186,6 +186,33 @@ async def test_a_document_ingested_by_many_at_once_is_stored_once(record: Record
     assert (await record.list("")).total_size == len(results[0].statements)
 
 
+async def test_a_document_whose_first_caller_left_is_not_stored_again(
+    store: StatementStore, worker: InferenceWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gives up while the document is being stored, and sends it again, finds it stored."""
+    create, begun, go_on = store.create, threading.Event(), threading.Event()
+
+    def held(*given: Any, **options: Any) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return create(*given, **options)
+
+    monkeypatch.setattr(store, "create", held)
+    record = Record(store, worker)
+    first = asyncio.ensure_future(record.ingest("", DOCUMENT, SOURCE))
+    await asyncio.to_thread(begun.wait, 10)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    again = asyncio.ensure_future(record.ingest("", DOCUMENT, SOURCE))
+    await asyncio.wait({again}, timeout=0.2)  # it gets as far as it may
+    go_on.set()
+    result = await again
+    assert result.already_ingested
+    assert store.count() == len(result.statements)
+    store.close()
+
+
 async def taken_by_another(record: Record) -> list[str]:
     """Give the names that DOCUMENT's statements would get, but the first, to statements that are not of it."""
     read = await record.ingest("collections/elsewhere", DOCUMENT, SOURCE)

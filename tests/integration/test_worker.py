@@ -293,6 +293,48 @@ async def test_a_hypothesis_too_long_to_encode_fails_alone() -> None:
     assert [isinstance(o, OnrecordError) for o in result.outcomes] == [False, True, False]
 
 
+async def test_a_pair_without_any_token_is_scored_like_every_other() -> None:
+    async with running(load_scorer("fake")) as worker, asyncio.timeout(PATIENCE):  # to the fake, "!" holds no word
+        assert len((await worker.score([("!", "?"), ("Ships enter.", "Ships enter.")])).scores) == 2
+        assert worker.backlog_tokens == 0
+
+
+class PanicException(BaseException):
+    """As pyo3 names a panic of Rust code, which is no Exception."""
+
+
+async def test_a_tokeniser_that_panics_fails_one_pair_and_nobody_waits_for_ever() -> None:
+    class Panicking(ScriptedScorer):
+        def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
+            if any(hypothesis == "poison" for _, hypothesis in pairs):
+                raise PanicException("index out of bounds")
+            return super().encode(pairs)
+
+    async with running(Panicking()) as worker, asyncio.timeout(PATIENCE):
+        good, bad = (await worker.score_each(pairs("good", "poison"))).outcomes
+        assert isinstance(good, PairScore)
+        assert isinstance(bad, ModelError)
+        assert worker.backlog_tokens == 0
+
+
+async def test_an_encoder_that_panics_fails_one_text_and_the_thread_lives_on() -> None:
+    class Panicking:
+        def __init__(self) -> None:
+            self._fake = load_encoder("fake")
+            self.info, self.dimension = self._fake.info, self._fake.dimension
+
+        def encode(self, texts: Sequence[str]) -> FloatArray:
+            if "poison" in texts:
+                raise PanicException("index out of bounds")
+            return self._fake.encode(texts)
+
+    async with running(ScriptedScorer()) as worker:
+        worker.encoder = Panicking()
+        with pytest.raises(ModelError):
+            await worker.embed(["poison"])
+        assert (await worker.embed(["good"])).shape == (1, worker.encoder.dimension)
+
+
 async def test_the_death_of_the_thread_is_told_and_frees_everybody() -> None:
     def die(texts: list[str]) -> None:
         raise SystemExit("the model took the thread down")

@@ -98,6 +98,29 @@ def test_a_request_too_large_for_its_deadline_is_told_that_waiting_does_not_help
     assert "less" in caught.value.message
 
 
+def test_a_pace_that_keeps_everybody_out_is_measured_anew_after_a_while() -> None:
+    admission = at_pace(1_000)
+    admission.pace[PAIR].saw(1_000, 3_600.0)  # the machine stood still for an hour
+    for now in (0.0, 2.0, 4.0):
+        with pytest.raises(DeadlineUnreachable):
+            admission.open(500, INTERACTIVE, now + 5, now)
+    seat = admission.open(500, INTERACTIVE, 11.0, 6.0)
+    admission.began(seat, PAIR, 500)
+    for tokens in (100, 500, 900):
+        admission.pace[PAIR].saw(tokens, tokens / 1_000)
+    admission.finished(INTERACTIVE, PAIR, 500)
+    admission.close(seat)
+    assert admission.open(500, INTERACTIVE, 11.0, 7.0)
+
+
+def test_a_slow_model_that_works_is_not_doubted() -> None:
+    admission = at_pace(1_000, max_tokens=1_000_000)
+    admission.began(admission.open(100_000, BULK, None, 0.0), PAIR, 100_000)
+    for now in (0.0, 10.0, 20.0):
+        with pytest.raises(DeadlineUnreachable):
+            admission.open(500, BULK, now + 5, now)
+
+
 def test_nobody_is_refused_on_a_guess_of_the_pace() -> None:
     admission = Admission(1_000_000, 1_000)
     admission.open(500_000, BULK, None, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import socket
 import urllib.error
 import urllib.request
@@ -55,6 +57,28 @@ def test_who_connects_and_says_nothing_holds_up_nobody(endpoint: MetricsEndpoint
     with socket.create_connection((host, int(port)), timeout=20), socket.create_connection((host, int(port))) as half:
         half.sendall(b"GET /metr")
         assert "things_total" in read(endpoint.url)
+
+
+def test_those_who_say_nothing_cannot_take_every_thread(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onrecord_server.telemetry.endpoint._MOST_AT_ONCE", 2)
+    opened = MetricsEndpoint(registry, "127.0.0.1:0", "127.0.0.1", 0)
+    host, _, port = opened.address.rpartition(":")
+    try:
+        with contextlib.ExitStack() as silent:
+            for _ in range(2):
+                silent.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            third = silent.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            assert third.recv(1) == b""  # hung up on, long before the others are let go
+        for _ in range(1_000):  # until the server has seen that they left
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                assert "things_total 3.0\n" in read(opened.url)
+                break
+        else:
+            pytest.fail("nobody is answered any more")
+    finally:
+        opened.close()
 
 
 def test_ipv6_too(registry: CollectorRegistry) -> None:

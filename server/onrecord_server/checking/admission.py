@@ -18,6 +18,7 @@ LARGE_BATCHES = 4  # a single request of more tokens than so many batches is bul
 
 _RETRY_AFTER = (0.1, 60.0)  # seconds, least and most
 _FIRST_RATE = 2_000.0  # tokens a second, until batches have been measured
+_DOUBT_SECONDS = 5.0  # for so long a pace may keep callers from an idle model; then it is measured anew
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +49,7 @@ class Admission:
         self._seats: dict[Priority, set[Seat]] = {priority: set() for priority in Priority}
         self.pace = {PAIR: Pace(_FIRST_RATE), TEXT: Pace(_FIRST_RATE)}
         self._foresight = {priority: Foresight() for priority in Priority}
+        self._last_batch = (0, 0.0)  # how many had been seen when a caller was refused for the pace, and since when
 
     @property
     def backlog(self) -> int:
@@ -137,10 +139,24 @@ class Admission:
         if deadline is None or not self.pace[PAIR].measured:
             return
         foreseen = self._foresight[priority].seconds(expected) if self._seats[priority] else expected
-        if now + foreseen > deadline:
+        if now + foreseen > deadline and not self._doubtful(now):
             least, most = _RETRY_AFTER
             late = min(max(now + foreseen - deadline, least), most)
             raise DeadlineUnreachable(foreseen, deadline - now, None if now + own > deadline else late)
+
+    def _doubtful(self, now: float) -> bool:
+        """Give up the pace when it has refused callers for a while and no pair was there to correct it.
+
+        A machine that stood still for a minute would else be thought slow for good: who is refused measures nothing.
+        """
+        batches = self.pace[PAIR].batches
+        busy = any(self._waiting[priority, PAIR] for priority in Priority)
+        if busy or self._last_batch[0] != batches:
+            self._last_batch = (batches, now)
+        if now - self._last_batch[1] < _DOUBT_SECONDS:
+            return False
+        self.pace[PAIR] = Pace(self.pace[PAIR].tokens_per_second)
+        return True
 
     def wait_seconds(self, priority: Priority) -> float:
         """How long a caller of this priority would wait for what is there before it."""

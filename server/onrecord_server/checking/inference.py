@@ -15,6 +15,8 @@ from onrecord_server.nli.base import EncodedPair, PairScorer, TextEncoder
 
 _log = logging.getLogger(__name__)
 
+_PANIC = "PanicException"  # how a tokeniser written in Rust fails on an input that it was not made for; no Exception
+
 
 def encode(scorer: PairScorer, pairs: Sequence[tuple[str, str]]) -> Sequence[EncodedPair | OnrecordError]:
     """Tokenised pairs; in the place of one that cannot be, its error."""
@@ -23,7 +25,7 @@ def encode(scorer: PairScorer, pairs: Sequence[tuple[str, str]]) -> Sequence[Enc
         if len(encoded) != len(pairs):
             raise ModelError(f"the tokeniser made {len(encoded)} of {len(pairs)} pairs")
         return encoded
-    except Exception as error:
+    except BaseException as error:  # whatever it is: who waits for a pair that never comes out waits for ever
         return [_model_error(error)] if len(pairs) == 1 else [encode(scorer, [pair])[0] for pair in pairs]
 
 
@@ -37,12 +39,14 @@ def infer(scorer: PairScorer, encoder: TextEncoder, batch: Sequence[Job]) -> Seq
         return [
             PairScore(NliScores(*map(float, row)), job.item.truncated) for row, job in zip(rows, batch, strict=True)
         ]
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
         if len(batch) > 1:
             return [infer(scorer, encoder, [job])[0] for job in batch]
         _log.exception("the model failed on one input")
         return [_model_error(error)]
 
 
-def _model_error(error: Exception) -> OnrecordError:
+def _model_error(error: BaseException) -> OnrecordError:
     return error if isinstance(error, OnrecordError) else ModelError("the model failed on this input; it is logged")

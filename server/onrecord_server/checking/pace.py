@@ -24,6 +24,11 @@ class Pace:
         self._n = self._x = self._y = self._xx = self._xy = 0.0
 
     @property
+    def batches(self) -> int:
+        """How many were seen."""
+        return self._seen
+
+    @property
     def measured(self) -> bool:
         """Whether enough batches were seen to refuse somebody because of it."""
         return self._seen >= _NEEDED

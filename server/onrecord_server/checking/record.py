@@ -54,6 +54,7 @@ class Record:
         self._tagger = tagger
         self._worker = worker
         self._storing_document = asyncio.Lock()
+        self._storing: set[asyncio.Task[IngestResult]] = set()  # so that none is collected before it is done
 
     async def create(self, parent: str, draft: StatementDraft) -> Statement:
         """Put one statement on the record. Raises InvalidInput, AlreadyExists, StoreError, Overloaded."""
@@ -121,15 +122,23 @@ class Record:
             [v for i, d in enumerate(drafts) for v in validation.draft_violations(d, f"statements[{i}]")]
         )
         vectors = await self._worker.embed([draft.text for draft in drafts], priority=Priority.BULK)
-        async with self._storing_document:  # names that the store chooses keep no second call from storing it, too
-            stored = await self._stored(parent, read.document)
-            if stored is not None:
-                return stored
-            try:
-                statements = await self._create_all(parent, drafts, vectors)
-            except AlreadyExists:
-                statements = await self._create_all(parent, read.drafts, vectors)
-        return IngestResult(read.document, statements, False, read.publish_time)
+
+        async def store() -> IngestResult:
+            async with self._storing_document:  # names that the store chooses keep no second call from storing it, too
+                stored = await self._stored(parent, read.document)
+                if stored is not None:
+                    return stored
+                try:
+                    statements = await self._create_all(parent, drafts, vectors)
+                except AlreadyExists:
+                    statements = await self._create_all(parent, read.drafts, vectors)
+            return IngestResult(read.document, statements, False, read.publish_time)
+
+        # a caller who leaves does not stop the thread that stores; the same document again has to wait for it
+        storing = asyncio.create_task(store())
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        return await asyncio.shield(storing)
 
     async def _create_all(
         self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray

@@ -333,7 +333,7 @@ class InferenceWorker:
                 if isinstance(item, OnrecordError):
                     self._finish(work, item)
                 elif not work.dead:
-                    work.item, work.tokens = item, len(item)
+                    work.item, work.tokens = item, max(len(item), 1)  # 0 is what is still to be tokenised
             self._enqueue(work for work in chunk if work.waiters and work.tokens)
 
     def _finish(self, work: Work, outcome: object, batch: int = 0, seconds: float = 0.0) -> None:

@@ -21,6 +21,8 @@ PATH = "/metrics"
 
 # A scraper that sends or reads nothing for so long is let go.
 _TIMEOUT_SECONDS = 10.0
+# Connections at a time, each of which holds a thread; one more is hung up on. A Prometheus needs one.
+_MOST_AT_ONCE = 64
 
 
 class MetricsEndpoint:
@@ -69,6 +71,8 @@ def _server(family: socket.AddressFamily, host: str, port: int, registry: Collec
 
     Handler.registry = registry
 
+    room = threading.BoundedSemaphore(_MOST_AT_ONCE)
+
     class Server(ThreadingHTTPServer):
         """Takes the port without asking the name service for its own name, as HTTPServer does: that may take long."""
 
@@ -79,6 +83,22 @@ def _server(family: socket.AddressFamily, host: str, port: int, registry: Collec
         def server_bind(self) -> None:
             TCPServer.server_bind(self)
             self.server_name, self.server_port = host, int(self.server_address[1])
+
+        def process_request(self, request: Any, client_address: Any) -> None:
+            if not room.acquire(blocking=False):
+                self.shutdown_request(request)
+                return
+            try:
+                super().process_request(request, client_address)
+            except BaseException:  # no thread was to be had
+                room.release()
+                raise
+
+        def process_request_thread(self, request: Any, client_address: Any) -> None:
+            try:
+                super().process_request_thread(request, client_address)
+            finally:
+                room.release()
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A scraper that left early is no news."""
