@@ -29,10 +29,10 @@ DEFAULT_OPTIONS = CheckOptions(
 # Where the model comes with a weighing (domain/weighing.py): the thresholds apply to weighed probabilities, which know
 # of nearness, so that the topic gate is left with what is not worth the model's time.
 WEIGHED_OPTIONS = CheckOptions(
-    support_threshold=0.45,
+    support_threshold=0.4,
     contradiction_threshold=0.55,
     contradiction_margin=0.0,
-    topic_threshold=0.5,
+    topic_threshold=0.45,
     max_evidence=5,
 )
 
