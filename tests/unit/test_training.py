@@ -121,3 +121,22 @@ def test_a_forbidden_claim_is_in_no_source(stages: Any, tiny: Path, tmp_path: Pa
     made = [pair for _, pairs in stages.pack.sources(args, random.Random(0)) for pair in pairs]
     assert made
     assert not [pair for pair in made if "1990" in pair["hypothesis"]]
+
+
+def test_an_average_lies_between_its_parts_by_their_shares(
+    stages: Any, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import average
+    from transformers import BertForSequenceClassification
+
+    other = BertForSequenceClassification.from_pretrained(tiny)
+    with torch.no_grad():
+        other.classifier.bias += 4.0
+    other.save_pretrained(tmp_path / "other")
+    monkeypatch.setattr("sys.argv", ["average", str(tmp_path / "out"), f"{tmp_path / 'other'}:0.5", f"{tiny}:1.5"])
+    average.main()
+    made = BertForSequenceClassification.from_pretrained(tmp_path / "out")
+    first = BertForSequenceClassification.from_pretrained(tiny)
+    assert torch.allclose(made.classifier.bias, first.classifier.bias + 1.0)
+    assert torch.allclose(made.classifier.weight, first.classifier.weight)
+    assert (tmp_path / "out" / "tokenizer.json").is_file()

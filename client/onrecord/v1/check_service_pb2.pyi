@@ -36,7 +36,7 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     """Statements contradict the claim, and none weighs nearly as much for it."""
     VERDICT_CONFLICTING: _Verdict.ValueType  # 3
     """The record disagrees with itself: statements support the claim, others contradict it, and the lighter side has at
-    least four fifths of the weight of the heavier.
+    least four fifths of the weight of the heavier, nine tenths where the model comes with a weighing.
     """
     VERDICT_NOT_ENOUGH_EVIDENCE: _Verdict.ValueType  # 4
     """The record does not decide the claim; `reason` says why."""
@@ -52,7 +52,7 @@ VERDICT_CONTRADICTED: Verdict.ValueType  # 2
 """Statements contradict the claim, and none weighs nearly as much for it."""
 VERDICT_CONFLICTING: Verdict.ValueType  # 3
 """The record disagrees with itself: statements support the claim, others contradict it, and the lighter side has at
-least four fifths of the weight of the heavier.
+least four fifths of the weight of the heavier, nine tenths where the model comes with a weighing.
 """
 VERDICT_NOT_ENOUGH_EVIDENCE: Verdict.ValueType  # 4
 """The record does not decide the claim; `reason` says why."""
