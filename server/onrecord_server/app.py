@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -171,6 +172,7 @@ async def serve(config: ServerConfig) -> int:
         engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config, telemetry.meter)))
         if engine is None:
             return 0
+        _spare_collections()
         slot.fill(engine.backend)
         telemetry.watch(engine.worker, engine.store, engine.model, engine.encoder)
         await health.serving()
@@ -207,6 +209,15 @@ def run(config: ServerConfig) -> int:
     except OnrecordError as error:
         click.echo(f"onrecord: {error.message}", err=True)
         return 1
+
+
+def _spare_collections() -> None:
+    """Take what was loaded out of the garbage collector's sight.
+
+    It stays anyway, and looking it through takes some 80 ms, in which nothing is answered, not even a health check.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _stop_for(number: signal.Signals, stop: asyncio.Event, drain_seconds: float) -> None:
