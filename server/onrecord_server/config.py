@@ -108,7 +108,7 @@ class ServerConfig:
     )
     encoder_revision: str | None = _setting(None, "Revision of a hub encoder.", click.STRING, metavar="REV")
     precision: str = _setting(
-        "auto", "Arithmetic of the NLI model; auto measures at start: the fastest that costs no accuracy.",
+        "auto", "Arithmetic of the models (int8: of the NLI model alone); auto measures at start: the fastest that costs no accuracy.",
         click.Choice(["auto", "fp32", "bf16", "int8"]),
     )  # fmt: skip
     device: str = _setting(
@@ -128,7 +128,7 @@ class ServerConfig:
     threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
     max_batch_tokens: int = _setting(1_024, "Tokens the model reads in one batch.", _POSITIVE)
     max_queue_tokens: int = _setting(
-        200_000, "Tokens that may wait for the model; more are refused with OVERLOADED.", _POSITIVE
+        200_000, "Tokens that may wait for the model, one batch at least; more are refused with OVERLOADED.", _POSITIVE
     )
     without: tuple[str, ...] = _setting(
         (),

@@ -110,7 +110,7 @@ class DeadlineUnreachable(DeadlineTooShort):
     def __init__(self, needed: float, left: float, retry_after: float | None) -> None:
         then = "send less at once" if retry_after is None else f"retry in {retry_after:.1f} s"
         super().__init__(
-            f"the deadline is in {left:.1f} s and an answer would take {needed:.1f} s; allow more or {then}"
+            f"the deadline is in {left:.2g} s and an answer would take {needed:.2g} s; allow more or {then}"
         )
         self.needed = needed
         self.left = left
