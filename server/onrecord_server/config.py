@@ -108,7 +108,8 @@ class ServerConfig:
     )
     encoder_revision: str | None = _setting(None, "Revision of a hub encoder.", click.STRING, metavar="REV")
     precision: str = _setting(
-        "auto", "Arithmetic of the models (int8: of the NLI model alone); auto measures at start: the fastest that costs no accuracy.",
+        "auto",
+        "Arithmetic of the models, int8 of the NLI model alone; auto measures: the fastest that costs no accuracy.",
         click.Choice(["auto", "fp32", "bf16", "int8"]),
     )  # fmt: skip
     device: str = _setting(
