@@ -78,9 +78,8 @@ def load_encoder(
 def _sleep_at_barriers() -> None:
     """Have OpenMP's threads sleep where they wait for each other, unless the operator says otherwise.
 
-    By default they spin, on cores that the event loop, the other lane or another program could use: a check takes
-    nearly twice as long on a quiet machine and up to twenty times on a busy one. OpenMP reads it once, when torch is
-    loaded.
+    By default they spin, on cores that the event loop, the other lane or another program could use
+    (docs/benchmarks.md, Speed). OpenMP reads it once, when torch is loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
