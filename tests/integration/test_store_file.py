@@ -404,13 +404,13 @@ def test_migrations_start_from_any_version(tmp_path: Path, monkeypatch: pytest.M
     store.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT a FROM later").fetchall() == [(7,)]
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE next (a);\nNONSENSE;"))
     with pytest.raises(StoreUnusable):
         reopen(path)
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'next'").fetchone() == (0,)
     connection.close()
 

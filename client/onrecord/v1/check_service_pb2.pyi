@@ -86,6 +86,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Statements would have decided, but do not speak at the time of the check: they were not yet stated, or hold only
     before or after it. Their notes say which.
     """
+    REASON_RETRACTED: _Reason.ValueType  # 10
+    """A statement would have decided, but has been retracted or superseded. Its note says which."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a claim is undecided, or decided by who said it rather than by what was said."""
@@ -112,6 +114,8 @@ REASON_NOT_VALID_THEN: Reason.ValueType  # 9
 """Statements would have decided, but do not speak at the time of the check: they were not yet stated, or hold only
 before or after it. Their notes say which.
 """
+REASON_RETRACTED: Reason.ValueType  # 10
+"""A statement would have decided, but has been retracted or superseded. Its note says which."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Relation:
@@ -162,9 +166,10 @@ class Claim(_message.Message):
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Check against the record as it stood at this time. Statements stated later do not speak (stated_time, else
-        source.publish_time), nor those that are not valid then (valid_from later, valid_until earlier); a time that a
-        statement does not have never silences it. Default: now, when all of the record speaks whenever it was stated, save
-        statements whose valid_until has passed. Years 1 to 9999.
+        source.publish_time), nor those that are not valid then (valid_from later, valid_until earlier), nor those that had
+        been retracted or superseded by then (state_time); a time that a statement does not have never silences it.
+        Default: now, when all of the record speaks whenever it was stated, save statements whose valid_until has passed and
+        those that are retracted or superseded. Years 1 to 9999.
         """
 
     def __init__(
@@ -321,6 +326,7 @@ class Evidence(_message.Message):
           joined: supports only together with the other statements that have this note
           relayed: the claimed speaker did not say it, but reported that somebody did; never contradicts
           not_yet_stated, not_yet_valid, no_longer_valid: does not speak at the time of the check
+          retracted, superseded: does not speak any more at the time of the check
           window: too long to be read at once; `quote` is the stretch of it that tells most
         """
 

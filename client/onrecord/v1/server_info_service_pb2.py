@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from onrecord.v1 import check_service_pb2 as onrecord_dot_v1_dot_check__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%onrecord/v1/server_info_service.proto\x12\x0bonrecord.v1\x1a\x1fonrecord/v1/check_service.proto\"\x16\n\x14GetServerInfoRequest\"t\n\tModelInfo\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x0c\n\x04\x66\x61ke\x18\x06 \x01(\x08\"H\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x04 \x01(\t\"\xf8\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.onrecord.v1.ModelInfo\x12\'\n\x07\x65ncoder\x18\x03 \x01(\x0b\x32\x16.onrecord.v1.ModelInfo\x12\r\n\x05store\x18\x04 \x01(\t\x12\x17\n\x0fstatement_count\x18\x05 \x01(\x03\x12\x32\n\x0f\x64\x65\x66\x61ult_options\x18\x06 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\x12\"\n\x06limits\x18\x07 \x03(\x0b\x32\x12.onrecord.v1.Limit2k\n\x11ServerInfoService\x12V\n\rGetServerInfo\x12!.onrecord.v1.GetServerInfoRequest\x1a\".onrecord.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%onrecord/v1/server_info_service.proto\x12\x0bonrecord.v1\x1a\x1fonrecord/v1/check_service.proto\"\x16\n\x14GetServerInfoRequest\"t\n\tModelInfo\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x0c\n\x04\x66\x61ke\x18\x06 \x01(\x08\"H\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x14\n\x0c\x65rror_reason\x18\x04 \x01(\t\"\x8f\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.onrecord.v1.ModelInfo\x12\'\n\x07\x65ncoder\x18\x03 \x01(\x0b\x32\x16.onrecord.v1.ModelInfo\x12\r\n\x05store\x18\x04 \x01(\t\x12\x17\n\x0fstatement_count\x18\x05 \x01(\x03\x12\x32\n\x0f\x64\x65\x66\x61ult_options\x18\x06 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\x12\"\n\x06limits\x18\x07 \x03(\x0b\x32\x12.onrecord.v1.Limit\x12\x15\n\rpending_count\x18\x08 \x01(\x03\x32k\n\x11ServerInfoService\x12V\n\rGetServerInfo\x12!.onrecord.v1.GetServerInfoRequest\x1a\".onrecord.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMIT']._serialized_start=229
   _globals['_LIMIT']._serialized_end=301
   _globals['_GETSERVERINFORESPONSE']._serialized_start=304
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=552
-  _globals['_SERVERINFOSERVICE']._serialized_start=554
-  _globals['_SERVERINFOSERVICE']._serialized_end=661
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=575
+  _globals['_SERVERINFOSERVICE']._serialized_start=577
+  _globals['_SERVERINFOSERVICE']._serialized_end=684
 # @@protoc_insertion_point(module_scope)

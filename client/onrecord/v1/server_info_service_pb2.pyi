@@ -127,12 +127,15 @@ class GetServerInfoResponse(_message.Message):
     STATEMENT_COUNT_FIELD_NUMBER: _builtins.int
     DEFAULT_OPTIONS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     store: _builtins.str
     """Kind of store, for example "sqlite"."""
     statement_count: _builtins.int
     """Statements on the record, all collections."""
+    pending_count: _builtins.int
+    """Statements that wait for their embedding (`defer_index` of an import), all collections."""
     @_builtins.property
     def model(self) -> Global___ModelInfo:
         """The NLI model."""
@@ -159,10 +162,11 @@ class GetServerInfoResponse(_message.Message):
         statement_count: _builtins.int = ...,
         default_options: _check_service_pb2.CheckOptions | None = ...,
         limits: _abc.Iterable[Global___Limit] | None = ...,
+        pending_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["default_options", b"default_options", "encoder", b"encoder", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_options", b"default_options", "encoder", b"encoder", "limits", b"limits", "model", b"model", "statement_count", b"statement_count", "store", b"store", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_options", b"default_options", "encoder", b"encoder", "limits", b"limits", "model", b"model", "pending_count", b"pending_count", "statement_count", b"statement_count", "store", b"store", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

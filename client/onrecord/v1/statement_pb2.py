@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bonrecord/v1/statement.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x07Speaker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"i\n\x06Source\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\tpublisher\x18\x03 \x01(\t\x12\x30\n\x0cpublish_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x08TextSpan\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"\xf0\x03\n\tStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\x12%\n\x07speaker\x18\x04 \x01(\x0b\x32\x14.onrecord.v1.Speaker\x12\x12\n\nrelayed_by\x18\x05 \x01(\t\x12#\n\x06stance\x18\x06 \x01(\x0e\x32\x13.onrecord.v1.Stance\x12#\n\x06source\x18\x07 \x01(\x0b\x32\x13.onrecord.v1.Source\x12/\n\x0bstated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06labels\x18\x0b \x03(\t\x12\x10\n\x08\x64ocument\x18\x0c \x01(\t\x12\x10\n\x08original\x18\r \x01(\t\x12,\n\roriginal_span\x18\x0e \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t*_\n\x06Stance\x12\x16\n\x12STANCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANCE_ASSERTED\x10\x01\x12\x11\n\rSTANCE_DENIED\x10\x02\x12\x15\n\x11STANCE_QUESTIONED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bonrecord/v1/statement.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x07Speaker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"i\n\x06Source\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\tpublisher\x18\x03 \x01(\t\x12\x30\n\x0cpublish_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x08TextSpan\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"\x8b\x05\n\tStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\x12%\n\x07speaker\x18\x04 \x01(\x0b\x32\x14.onrecord.v1.Speaker\x12\x12\n\nrelayed_by\x18\x05 \x01(\t\x12#\n\x06stance\x18\x06 \x01(\x0e\x32\x13.onrecord.v1.Stance\x12#\n\x06source\x18\x07 \x01(\x0b\x32\x13.onrecord.v1.Source\x12/\n\x0bstated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06labels\x18\x0b \x03(\t\x12\x10\n\x08\x64ocument\x18\x0c \x01(\t\x12\x10\n\x08original\x18\r \x01(\t\x12,\n\roriginal_span\x18\x0e \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12!\n\x05state\x18\x11 \x01(\x0e\x32\x12.onrecord.v1.State\x12\x15\n\rsuperseded_by\x18\x12 \x01(\t\x12.\n\nstate_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe5\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x17\n\x0fstatement_count\x18\x04 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x15\n\rpending_count\x18\x08 \x01(\x03*_\n\x06Stance\x12\x16\n\x12STANCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANCE_ASSERTED\x10\x01\x12\x11\n\rSTANCE_DENIED\x10\x02\x12\x15\n\x11STANCE_QUESTIONED\x10\x03*[\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x13\n\x0fSTATE_RETRACTED\x10\x02\x12\x14\n\x10STATE_SUPERSEDED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onrecord.v1.statement_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STANCE']._serialized_start=765
-  _globals['_STANCE']._serialized_end=860
+  _globals['_STANCE']._serialized_start=1152
+  _globals['_STANCE']._serialized_end=1247
+  _globals['_STATE']._serialized_start=1249
+  _globals['_STATE']._serialized_end=1340
   _globals['_SPEAKER']._serialized_start=77
   _globals['_SPEAKER']._serialized_end=117
   _globals['_SOURCE']._serialized_start=119
@@ -41,5 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXTSPAN']._serialized_start=226
   _globals['_TEXTSPAN']._serialized_end=264
   _globals['_STATEMENT']._serialized_start=267
-  _globals['_STATEMENT']._serialized_end=763
+  _globals['_STATEMENT']._serialized_end=918
+  _globals['_COLLECTION']._serialized_start=921
+  _globals['_COLLECTION']._serialized_end=1150
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,36 @@ STANCE_QUESTIONED: Stance.ValueType  # 3
 """The speaker asks about the text, or it is put as an open question. Decides nothing."""
 Global___Stance: _TypeAlias = Stance  # noqa: Y015
 
+class _State:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_State.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATE_UNSPECIFIED: _State.ValueType  # 0
+    """Treated as STATE_ACTIVE when a statement is created."""
+    STATE_ACTIVE: _State.ValueType  # 1
+    """It stands."""
+    STATE_RETRACTED: _State.ValueType  # 2
+    """Its speaker or its publisher took it back. It stays on the record and does not speak in a check (note "retracted")."""
+    STATE_SUPERSEDED: _State.ValueType  # 3
+    """Another statement took its place: `superseded_by`. It does not speak in a check (note "superseded")."""
+
+class State(_State, metaclass=_StateEnumTypeWrapper):
+    """Whether a statement still stands. Set by RetractStatement, SupersedeStatement and ReinstateStatement, or when the
+    statement is created; UpdateStatement leaves it alone.
+    """
+
+STATE_UNSPECIFIED: State.ValueType  # 0
+"""Treated as STATE_ACTIVE when a statement is created."""
+STATE_ACTIVE: State.ValueType  # 1
+"""It stands."""
+STATE_RETRACTED: State.ValueType  # 2
+"""Its speaker or its publisher took it back. It stays on the record and does not speak in a check (note "retracted")."""
+STATE_SUPERSEDED: State.ValueType  # 3
+"""Another statement took its place: `superseded_by`. It does not speak in a check (note "superseded")."""
+Global___State: _TypeAlias = State  # noqa: Y015
+
 @_typing.final
 class Speaker(_message.Message):
     """Somebody (a person, a paper, a ministry) whom statements are attributed to."""
@@ -164,6 +194,10 @@ class Statement(_message.Message):
     ORIGINAL_SPAN_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "collections/{collection}/statements/{statement}". Chosen by the server when empty on creation. Both
     ids: 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter or digit.
@@ -187,7 +221,16 @@ class Statement(_message.Message):
     original: _builtins.str
     """The document's own words that the statement was made from. At most 8,000 code points."""
     etag: _builtins.str
-    """Changes whenever the statement changes. Output only."""
+    """Changes whenever the statement changes. Output only, but for UpdateStatement, which compares it. At most 64 code
+    points.
+    """
+    state: Global___State.ValueType
+    """Whether it still stands. Default STATE_ACTIVE."""
+    superseded_by: _builtins.str
+    """Resource name of the statement that took its place, in the same collection and not itself. Required with
+    STATE_SUPERSEDED, refused with any other state. It may have been deleted since, or not be there yet when a record is
+    imported.
+    """
     @_builtins.property
     def speaker(self) -> Global___Speaker:
         """Who says the text."""
@@ -224,6 +267,16 @@ class Statement(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was put on the record. Output only."""
 
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it has been retracted or superseded. A check as of an earlier time still hears it. Default with these
+        states: the time of the change; refused with STATE_ACTIVE. Years 1 to 9999; a time to come takes effect then.
+        """
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed; create_time when it never has. Output only."""
+
     def __init__(
         self,
         *,
@@ -243,11 +296,77 @@ class Statement(_message.Message):
         original_span: Global___TextSpan | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        state: Global___State.ValueType = ...,
+        superseded_by: _builtins.str = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "original_span", b"original_span", "source", b"source", "speaker", b"speaker", "stated_time", b"stated_time", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "original_span", b"original_span", "source", b"source", "speaker", b"speaker", "state_time", b"state_time", "stated_time", b"stated_time", "update_time", b"update_time", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "create_time", b"create_time", "document", b"document", "etag", b"etag", "labels", b"labels", "name", b"name", "original", b"original", "original_span", b"original_span", "relayed_by", b"relayed_by", "source", b"source", "speaker", b"speaker", "stance", b"stance", "stated_time", b"stated_time", "text", b"text", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "create_time", b"create_time", "document", b"document", "etag", b"etag", "labels", b"labels", "name", b"name", "original", b"original", "original_span", b"original_span", "relayed_by", b"relayed_by", "source", b"source", "speaker", b"speaker", "stance", b"stance", "state", b"state", "state_time", b"state_time", "stated_time", b"stated_time", "superseded_by", b"superseded_by", "text", b"text", "update_time", b"update_time", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class Collection(_message.Message):
+    """A set of statements that claims are checked against. One that was not created begins to exist with its first
+    statement.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    STATEMENT_COUNT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name, "collections/{collection}". The id: 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter
+    or digit. Output only on creation, where `collection_id` gives it.
+    """
+    display_name: _builtins.str
+    """Name for people. At most 200 code points. Default: empty."""
+    description: _builtins.str
+    """What it holds and where that comes from. At most 2,000 code points. Default: empty."""
+    statement_count: _builtins.int
+    """Statements in it now, retracted and superseded ones included. Output only."""
+    etag: _builtins.str
+    """Changes whenever its own fields change. Output only, but for UpdateCollection, which compares it. At most 64 code
+    points.
+    """
+    pending_count: _builtins.int
+    """Of its statements, how many wait for their embedding (`defer_index` of an import). Until then they are found by
+    their words alone. Output only.
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began to exist. Output only."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When its own fields last changed (its statements are no fields). Output only."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        statement_count: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+        pending_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "name", b"name", "pending_count", b"pending_count", "statement_count", b"statement_count", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Collection: _TypeAlias = Collection  # noqa: Y015

@@ -22,44 +22,95 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from onrecord.v1 import statement_pb2 as onrecord_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#onrecord/v1/statement_service.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bonrecord/v1/statement.proto\"S\n\x16\x43reateStatementRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12)\n\tstatement\x18\x02 \x01(\x0b\x32\x16.onrecord.v1.Statement\"D\n\x17\x43reateStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"#\n\x13GetStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x14GetStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"N\n\x15ListStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"q\n\x16ListStatementsResponse\x12*\n\nstatements\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"&\n\x16\x44\x65leteStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x19\n\x17\x44\x65leteStatementResponse\"U\n\x17ImportStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nstatements\x18\x02 \x03(\x0b\x32\x16.onrecord.v1.Statement\"B\n\rImportFailure\x12\r\n\x05index\x18\x01 \x01(\x03\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"u\n\x18ImportStatementsResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x03\x12,\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x1a.onrecord.v1.ImportFailure\"k\n\x15IngestDocumentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.onrecord.v1.Source\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"\xa2\x01\n\x16IngestDocumentResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12*\n\nstatements\x18\x02 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x18\n\x10\x61lready_ingested\x18\x03 \x01(\x08\x12\x30\n\x0cpublish_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xbc\x04\n\x10StatementService\x12\\\n\x0f\x43reateStatement\x12#.onrecord.v1.CreateStatementRequest\x1a$.onrecord.v1.CreateStatementResponse\x12S\n\x0cGetStatement\x12 .onrecord.v1.GetStatementRequest\x1a!.onrecord.v1.GetStatementResponse\x12Y\n\x0eListStatements\x12\".onrecord.v1.ListStatementsRequest\x1a#.onrecord.v1.ListStatementsResponse\x12\\\n\x0f\x44\x65leteStatement\x12#.onrecord.v1.DeleteStatementRequest\x1a$.onrecord.v1.DeleteStatementResponse\x12\x61\n\x10ImportStatements\x12$.onrecord.v1.ImportStatementsRequest\x1a%.onrecord.v1.ImportStatementsResponse(\x01\x12Y\n\x0eIngestDocument\x12\".onrecord.v1.IngestDocumentRequest\x1a#.onrecord.v1.IngestDocumentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#onrecord/v1/statement_service.proto\x12\x0bonrecord.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bonrecord/v1/statement.proto\"g\n\x16\x43reateStatementRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12)\n\tstatement\x18\x02 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"D\n\x17\x43reateStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"#\n\x13GetStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x14GetStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"N\n\x15ListStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"q\n\x16ListStatementsResponse\x12*\n\nstatements\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"t\n\x16UpdateStatementRequest\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"D\n\x17UpdateStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"4\n\x16\x44\x65leteStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteStatementResponse\"e\n\x17RetractStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x18RetractStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"\xba\x01\n\x19SupersedeStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x17\n\rsuperseded_by\x18\x03 \x01(\tH\x00\x12+\n\tstatement\x18\x04 \x01(\x0b\x32\x16.onrecord.v1.StatementH\x00\x12.\n\nstate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\tsuccessor\"r\n\x1aSupersedeStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12)\n\tsuccessor\x18\x02 \x01(\x0b\x32\x16.onrecord.v1.Statement\"7\n\x19ReinstateStatementRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"G\n\x1aReinstateStatementResponse\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\"\x83\x01\n\x1c\x42\x61tchCreateStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nstatements\x18\x02 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65\x66\x65r_index\x18\x04 \x01(\x08\"n\n\x0f\x42\x61tchCreateItem\x12+\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.StatementH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"L\n\x1d\x42\x61tchCreateStatementsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.onrecord.v1.BatchCreateItem\"~\n\x17ImportStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nstatements\x18\x02 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65\x66\x65r_index\x18\x04 \x01(\x08\"B\n\rImportFailure\x12\r\n\x05index\x18\x01 \x01(\x03\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"\xa4\x01\n\x18ImportStatementsResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x03\x12,\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x1a.onrecord.v1.ImportFailure\x12\x16\n\x0ereplayed_count\x18\x04 \x01(\x03\x12\x15\n\rpending_count\x18\x05 \x01(\x03\"\x84\x01\n\x1dStreamImportStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nstatements\x18\x02 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65\x66\x65r_index\x18\x04 \x01(\x08\"\xe9\x01\n\x1eStreamImportStatementsResponse\x12\x15\n\rmessage_index\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x03 \x01(\x03\x12\r\n\x05names\x18\x04 \x03(\t\x12,\n\x08\x66\x61ilures\x18\x05 \x03(\x0b\x32\x1a.onrecord.v1.ImportFailure\x12\x10\n\x08replayed\x18\x06 \x01(\x08\x12\x15\n\rpending_count\x18\x07 \x01(\x03\x12!\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.Status\")\n\x17\x45xportStatementsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"r\n\x18\x45xportStatementsResponse\x12*\n\nstatements\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x16\n\x0estore_revision\x18\x03 \x01(\x03\"k\n\x15IngestDocumentRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12#\n\x06source\x18\x03 \x01(\x0b\x32\x13.onrecord.v1.Source\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"\xa2\x01\n\x16IngestDocumentResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12*\n\nstatements\x18\x02 \x03(\x0b\x32\x16.onrecord.v1.Statement\x12\x18\n\x10\x61lready_ingested\x18\x03 \x01(\x08\x12\x30\n\x0cpublish_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x17\x43reateCollectionRequest\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.onrecord.v1.Collection\x12\x15\n\rcollection_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"G\n\x18\x43reateCollectionResponse\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.onrecord.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x15GetCollectionResponse\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.onrecord.v1.Collection\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"t\n\x17ListCollectionsResponse\x12,\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x17.onrecord.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"w\n\x17UpdateCollectionRequest\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.onrecord.v1.Collection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"G\n\x18UpdateCollectionResponse\x12+\n\ncollection\x18\x01 \x01(\x0b\x32\x17.onrecord.v1.Collection\"D\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"1\n\x18\x44\x65leteCollectionResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x03\x32\xec\r\n\x10StatementService\x12\\\n\x0f\x43reateStatement\x12#.onrecord.v1.CreateStatementRequest\x1a$.onrecord.v1.CreateStatementResponse\x12S\n\x0cGetStatement\x12 .onrecord.v1.GetStatementRequest\x1a!.onrecord.v1.GetStatementResponse\x12Y\n\x0eListStatements\x12\".onrecord.v1.ListStatementsRequest\x1a#.onrecord.v1.ListStatementsResponse\x12\\\n\x0fUpdateStatement\x12#.onrecord.v1.UpdateStatementRequest\x1a$.onrecord.v1.UpdateStatementResponse\x12\\\n\x0f\x44\x65leteStatement\x12#.onrecord.v1.DeleteStatementRequest\x1a$.onrecord.v1.DeleteStatementResponse\x12_\n\x10RetractStatement\x12$.onrecord.v1.RetractStatementRequest\x1a%.onrecord.v1.RetractStatementResponse\x12\x65\n\x12SupersedeStatement\x12&.onrecord.v1.SupersedeStatementRequest\x1a\'.onrecord.v1.SupersedeStatementResponse\x12\x65\n\x12ReinstateStatement\x12&.onrecord.v1.ReinstateStatementRequest\x1a\'.onrecord.v1.ReinstateStatementResponse\x12n\n\x15\x42\x61tchCreateStatements\x12).onrecord.v1.BatchCreateStatementsRequest\x1a*.onrecord.v1.BatchCreateStatementsResponse\x12\x61\n\x10ImportStatements\x12$.onrecord.v1.ImportStatementsRequest\x1a%.onrecord.v1.ImportStatementsResponse(\x01\x12u\n\x16StreamImportStatements\x12*.onrecord.v1.StreamImportStatementsRequest\x1a+.onrecord.v1.StreamImportStatementsResponse(\x01\x30\x01\x12\x61\n\x10\x45xportStatements\x12$.onrecord.v1.ExportStatementsRequest\x1a%.onrecord.v1.ExportStatementsResponse0\x01\x12Y\n\x0eIngestDocument\x12\".onrecord.v1.IngestDocumentRequest\x1a#.onrecord.v1.IngestDocumentResponse\x12_\n\x10\x43reateCollection\x12$.onrecord.v1.CreateCollectionRequest\x1a%.onrecord.v1.CreateCollectionResponse\x12V\n\rGetCollection\x12!.onrecord.v1.GetCollectionRequest\x1a\".onrecord.v1.GetCollectionResponse\x12\\\n\x0fListCollections\x12#.onrecord.v1.ListCollectionsRequest\x1a$.onrecord.v1.ListCollectionsResponse\x12_\n\x10UpdateCollection\x12$.onrecord.v1.UpdateCollectionRequest\x1a%.onrecord.v1.UpdateCollectionResponse\x12_\n\x10\x44\x65leteCollection\x12$.onrecord.v1.DeleteCollectionRequest\x1a%.onrecord.v1.DeleteCollectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onrecord.v1.statement_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATESTATEMENTREQUEST']._serialized_start=139
-  _globals['_CREATESTATEMENTREQUEST']._serialized_end=222
-  _globals['_CREATESTATEMENTRESPONSE']._serialized_start=224
-  _globals['_CREATESTATEMENTRESPONSE']._serialized_end=292
-  _globals['_GETSTATEMENTREQUEST']._serialized_start=294
-  _globals['_GETSTATEMENTREQUEST']._serialized_end=329
-  _globals['_GETSTATEMENTRESPONSE']._serialized_start=331
-  _globals['_GETSTATEMENTRESPONSE']._serialized_end=396
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=398
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=476
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=478
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=591
-  _globals['_DELETESTATEMENTREQUEST']._serialized_start=593
-  _globals['_DELETESTATEMENTREQUEST']._serialized_end=631
-  _globals['_DELETESTATEMENTRESPONSE']._serialized_start=633
-  _globals['_DELETESTATEMENTRESPONSE']._serialized_end=658
-  _globals['_IMPORTSTATEMENTSREQUEST']._serialized_start=660
-  _globals['_IMPORTSTATEMENTSREQUEST']._serialized_end=745
-  _globals['_IMPORTFAILURE']._serialized_start=747
-  _globals['_IMPORTFAILURE']._serialized_end=813
-  _globals['_IMPORTSTATEMENTSRESPONSE']._serialized_start=815
-  _globals['_IMPORTSTATEMENTSRESPONSE']._serialized_end=932
-  _globals['_INGESTDOCUMENTREQUEST']._serialized_start=934
-  _globals['_INGESTDOCUMENTREQUEST']._serialized_end=1041
-  _globals['_INGESTDOCUMENTRESPONSE']._serialized_start=1044
-  _globals['_INGESTDOCUMENTRESPONSE']._serialized_end=1206
-  _globals['_STATEMENTSERVICE']._serialized_start=1209
-  _globals['_STATEMENTSERVICE']._serialized_end=1781
+  _globals['_CREATESTATEMENTREQUEST']._serialized_start=173
+  _globals['_CREATESTATEMENTREQUEST']._serialized_end=276
+  _globals['_CREATESTATEMENTRESPONSE']._serialized_start=278
+  _globals['_CREATESTATEMENTRESPONSE']._serialized_end=346
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=348
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=383
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=385
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=450
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=452
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=530
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=532
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=645
+  _globals['_UPDATESTATEMENTREQUEST']._serialized_start=647
+  _globals['_UPDATESTATEMENTREQUEST']._serialized_end=763
+  _globals['_UPDATESTATEMENTRESPONSE']._serialized_start=765
+  _globals['_UPDATESTATEMENTRESPONSE']._serialized_end=833
+  _globals['_DELETESTATEMENTREQUEST']._serialized_start=835
+  _globals['_DELETESTATEMENTREQUEST']._serialized_end=887
+  _globals['_DELETESTATEMENTRESPONSE']._serialized_start=889
+  _globals['_DELETESTATEMENTRESPONSE']._serialized_end=914
+  _globals['_RETRACTSTATEMENTREQUEST']._serialized_start=916
+  _globals['_RETRACTSTATEMENTREQUEST']._serialized_end=1017
+  _globals['_RETRACTSTATEMENTRESPONSE']._serialized_start=1019
+  _globals['_RETRACTSTATEMENTRESPONSE']._serialized_end=1088
+  _globals['_SUPERSEDESTATEMENTREQUEST']._serialized_start=1091
+  _globals['_SUPERSEDESTATEMENTREQUEST']._serialized_end=1277
+  _globals['_SUPERSEDESTATEMENTRESPONSE']._serialized_start=1279
+  _globals['_SUPERSEDESTATEMENTRESPONSE']._serialized_end=1393
+  _globals['_REINSTATESTATEMENTREQUEST']._serialized_start=1395
+  _globals['_REINSTATESTATEMENTREQUEST']._serialized_end=1450
+  _globals['_REINSTATESTATEMENTRESPONSE']._serialized_start=1452
+  _globals['_REINSTATESTATEMENTRESPONSE']._serialized_end=1523
+  _globals['_BATCHCREATESTATEMENTSREQUEST']._serialized_start=1526
+  _globals['_BATCHCREATESTATEMENTSREQUEST']._serialized_end=1657
+  _globals['_BATCHCREATEITEM']._serialized_start=1659
+  _globals['_BATCHCREATEITEM']._serialized_end=1769
+  _globals['_BATCHCREATESTATEMENTSRESPONSE']._serialized_start=1771
+  _globals['_BATCHCREATESTATEMENTSRESPONSE']._serialized_end=1847
+  _globals['_IMPORTSTATEMENTSREQUEST']._serialized_start=1849
+  _globals['_IMPORTSTATEMENTSREQUEST']._serialized_end=1975
+  _globals['_IMPORTFAILURE']._serialized_start=1977
+  _globals['_IMPORTFAILURE']._serialized_end=2043
+  _globals['_IMPORTSTATEMENTSRESPONSE']._serialized_start=2046
+  _globals['_IMPORTSTATEMENTSRESPONSE']._serialized_end=2210
+  _globals['_STREAMIMPORTSTATEMENTSREQUEST']._serialized_start=2213
+  _globals['_STREAMIMPORTSTATEMENTSREQUEST']._serialized_end=2345
+  _globals['_STREAMIMPORTSTATEMENTSRESPONSE']._serialized_start=2348
+  _globals['_STREAMIMPORTSTATEMENTSRESPONSE']._serialized_end=2581
+  _globals['_EXPORTSTATEMENTSREQUEST']._serialized_start=2583
+  _globals['_EXPORTSTATEMENTSREQUEST']._serialized_end=2624
+  _globals['_EXPORTSTATEMENTSRESPONSE']._serialized_start=2626
+  _globals['_EXPORTSTATEMENTSRESPONSE']._serialized_end=2740
+  _globals['_INGESTDOCUMENTREQUEST']._serialized_start=2742
+  _globals['_INGESTDOCUMENTREQUEST']._serialized_end=2849
+  _globals['_INGESTDOCUMENTRESPONSE']._serialized_start=2852
+  _globals['_INGESTDOCUMENTRESPONSE']._serialized_end=3014
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=3016
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=3129
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=3131
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=3202
+  _globals['_GETCOLLECTIONREQUEST']._serialized_start=3204
+  _globals['_GETCOLLECTIONREQUEST']._serialized_end=3240
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_start=3242
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_end=3310
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=3312
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=3375
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=3377
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=3493
+  _globals['_UPDATECOLLECTIONREQUEST']._serialized_start=3495
+  _globals['_UPDATECOLLECTIONREQUEST']._serialized_end=3614
+  _globals['_UPDATECOLLECTIONRESPONSE']._serialized_start=3616
+  _globals['_UPDATECOLLECTIONRESPONSE']._serialized_end=3687
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=3689
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=3757
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_start=3759
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_end=3808
+  _globals['_STATEMENTSERVICE']._serialized_start=3811
+  _globals['_STATEMENTSERVICE']._serialized_end=5583
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -29,10 +30,13 @@ class CreateStatementRequest(_message.Message):
 
     PARENT_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Collection that takes it, "collections/{collection}". Default "collections/default". It begins to exist with its
     first statement.
     """
+    request_id: _builtins.str
+    """Makes a repetition harmless; see the service. Default: empty."""
     @_builtins.property
     def statement(self) -> _statement_pb2.Statement:
         """The statement. `name`, when set, must lie under `parent`. Required."""
@@ -42,10 +46,11 @@ class CreateStatementRequest(_message.Message):
         *,
         parent: _builtins.str = ...,
         statement: _statement_pb2.Statement | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "request_id", b"request_id", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,22 +189,84 @@ class ListStatementsResponse(_message.Message):
 Global___ListStatementsResponse: _TypeAlias = ListStatementsResponse  # noqa: Y015
 
 @_typing.final
+class UpdateStatementRequest(_message.Message):
+    """Request of UpdateStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """`name` says which statement (required), `etag` which state of it; the other fields are the new values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: text, context, speaker, relayed_by, stance, source, stated_time, valid_from, valid_until, labels,
+        original, the fields within speaker and source (`source.title`), or "*" for all of these. A field of the mask that
+        is empty in `statement` is emptied. At most 64 paths. Default: every one of these fields that is not empty in
+        `statement`.
+        """
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStatementRequest: _TypeAlias = UpdateStatementRequest  # noqa: Y015
+
+@_typing.final
+class UpdateStatementResponse(_message.Message):
+    """Answer of UpdateStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """The statement as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStatementResponse: _TypeAlias = UpdateStatementResponse  # noqa: Y015
+
+@_typing.final
 class DeleteStatementRequest(_message.Message):
     """Request of DeleteStatement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the statement. Required."""
+    etag: _builtins.str
+    """Delete it only while it has this etag. Default: whatever its etag. At most 64 code points."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,15 +290,203 @@ class DeleteStatementResponse(_message.Message):
 Global___DeleteStatementResponse: _TypeAlias = DeleteStatementResponse  # noqa: Y015
 
 @_typing.final
-class ImportStatementsRequest(_message.Message):
-    """One piece of an import."""
+class RetractStatementRequest(_message.Message):
+    """Request of RetractStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the statement. Required."""
+    etag: _builtins.str
+    """Retract it only while it has this etag. Default: whatever its etag. At most 64 code points."""
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it has been taken back. Default: now, or, when it is retracted already, as it was. Years 1 to 9999."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state_time", b"state_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "state_time", b"state_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetractStatementRequest: _TypeAlias = RetractStatementRequest  # noqa: Y015
+
+@_typing.final
+class RetractStatementResponse(_message.Message):
+    """Answer of RetractStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """The statement as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetractStatementResponse: _TypeAlias = RetractStatementResponse  # noqa: Y015
+
+@_typing.final
+class SupersedeStatementRequest(_message.Message):
+    """Request of SupersedeStatement. A repetition with a new statement would put that on the record twice: send the etag,
+    or name the new statement.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the statement that is replaced. Required."""
+    etag: _builtins.str
+    """Supersede it only while it has this etag. Default: whatever its etag. At most 64 code points."""
+    superseded_by: _builtins.str
+    """Resource name of an active statement of the same collection."""
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """A new statement, put on the record as CreateStatement does. Its state must be active."""
+
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when. Default: now, or, when it is superseded by the same statement already, as it was. Years 1 to 9999."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        superseded_by: _builtins.str = ...,
+        statement: _statement_pb2.Statement | None = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state_time", b"state_time", "statement", b"statement", "successor", b"successor", "superseded_by", b"superseded_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "state_time", b"state_time", "statement", b"statement", "successor", b"successor", "superseded_by", b"superseded_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_successor: _TypeAlias = _typing.Literal["superseded_by", "statement"]  # noqa: Y015
+    _WhichOneofArgType_successor: _TypeAlias = _typing.Literal["successor", b"successor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_successor) -> _WhichOneofReturnType_successor | None: ...
+
+Global___SupersedeStatementRequest: _TypeAlias = SupersedeStatementRequest  # noqa: Y015
+
+@_typing.final
+class SupersedeStatementResponse(_message.Message):
+    """Answer of SupersedeStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """The statement that was replaced, as it stands now."""
+
+    @_builtins.property
+    def successor(self) -> _statement_pb2.Statement:
+        """The one that took its place."""
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+        successor: _statement_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "successor", b"successor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "successor", b"successor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupersedeStatementResponse: _TypeAlias = SupersedeStatementResponse  # noqa: Y015
+
+@_typing.final
+class ReinstateStatementRequest(_message.Message):
+    """Request of ReinstateStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the statement. Required."""
+    etag: _builtins.str
+    """Reinstate it only while it has this etag. Default: whatever its etag. At most 64 code points."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinstateStatementRequest: _TypeAlias = ReinstateStatementRequest  # noqa: Y015
+
+@_typing.final
+class ReinstateStatementResponse(_message.Message):
+    """Answer of ReinstateStatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """The statement as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinstateStatementResponse: _TypeAlias = ReinstateStatementResponse  # noqa: Y015
+
+@_typing.final
+class BatchCreateStatementsRequest(_message.Message):
+    """Request of BatchCreateStatements."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     STATEMENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DEFER_INDEX_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """Collection that takes them. Read from the first message; default "collections/default"."""
+    """Collection that takes them. Default "collections/default"."""
+    request_id: _builtins.str
+    """Makes a repetition harmless; see the service. Default: empty."""
+    defer_index: _builtins.bool
+    """As in ImportStatementsRequest."""
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Statement]:
         """1 to 500 statements."""
@@ -241,10 +496,107 @@ class ImportStatementsRequest(_message.Message):
         *,
         parent: _builtins.str = ...,
         statements: _abc.Iterable[_statement_pb2.Statement] | None = ...,
+        request_id: _builtins.str = ...,
+        defer_index: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "statements", b"statements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defer_index", b"defer_index", "parent", b"parent", "request_id", b"request_id", "statements", b"statements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateStatementsRequest: _TypeAlias = BatchCreateStatementsRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateItem(_message.Message):
+    """Outcome for one statement of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """The statement as stored."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why it was not kept, as CreateStatement would have said."""
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["statement", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___BatchCreateItem: _TypeAlias = BatchCreateItem  # noqa: Y015
+
+@_typing.final
+class BatchCreateStatementsResponse(_message.Message):
+    """Answer of BatchCreateStatements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchCreateItem]:
+        """One item a statement, in the request's order."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchCreateItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateStatementsResponse: _TypeAlias = BatchCreateStatementsResponse  # noqa: Y015
+
+@_typing.final
+class ImportStatementsRequest(_message.Message):
+    """One piece of an import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DEFER_INDEX_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Collection that takes them. Read from the first message; default "collections/default"."""
+    request_id: _builtins.str
+    """Makes a repetition of this message harmless; see the service. Default: empty."""
+    defer_index: _builtins.bool
+    """True: the statements are stored, and found by their words, at once; their embeddings are made afterwards, in the
+    background, and by a check that needs one. Faster, and meant for bulk loads: until then search finds them by words
+    alone. What waits is embedded after a restart, too. Default: false.
+    """
+    @_builtins.property
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Statement]:
+        """1 to 500 statements."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        statements: _abc.Iterable[_statement_pb2.Statement] | None = ...,
+        request_id: _builtins.str = ...,
+        defer_index: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defer_index", b"defer_index", "parent", b"parent", "request_id", b"request_id", "statements", b"statements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,10 +639,16 @@ class ImportStatementsResponse(_message.Message):
     CREATED_COUNT_FIELD_NUMBER: _builtins.int
     FAILED_COUNT_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    REPLAYED_COUNT_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
     created_count: _builtins.int
     """Statements put on the record."""
     failed_count: _builtins.int
     """Statements passed over."""
+    replayed_count: _builtins.int
+    """Of `created_count`, how many an earlier message with the same request_id had put on the record."""
+    pending_count: _builtins.int
+    """Statements of the collection that wait for their embedding now."""
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportFailure]:
         """The first 1,000 of them."""
@@ -301,14 +659,164 @@ class ImportStatementsResponse(_message.Message):
         created_count: _builtins.int = ...,
         failed_count: _builtins.int = ...,
         failures: _abc.Iterable[Global___ImportFailure] | None = ...,
+        replayed_count: _builtins.int = ...,
+        pending_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_count", b"created_count", "failed_count", b"failed_count", "failures", b"failures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_count", b"created_count", "failed_count", b"failed_count", "failures", b"failures", "pending_count", b"pending_count", "replayed_count", b"replayed_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportStatementsResponse: _TypeAlias = ImportStatementsResponse  # noqa: Y015
+
+@_typing.final
+class StreamImportStatementsRequest(_message.Message):
+    """One message of StreamImportStatements. Each stands by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DEFER_INDEX_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Collection that takes them. Default "collections/default"."""
+    request_id: _builtins.str
+    """Makes a repetition of this message harmless; see the service. Default: empty."""
+    defer_index: _builtins.bool
+    """As in ImportStatementsRequest."""
+    @_builtins.property
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Statement]:
+        """1 to 500 statements."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        statements: _abc.Iterable[_statement_pb2.Statement] | None = ...,
+        request_id: _builtins.str = ...,
+        defer_index: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defer_index", b"defer_index", "parent", b"parent", "request_id", b"request_id", "statements", b"statements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamImportStatementsRequest: _TypeAlias = StreamImportStatementsRequest  # noqa: Y015
+
+@_typing.final
+class StreamImportStatementsResponse(_message.Message):
+    """Answer to one message of StreamImportStatements: what it says is on disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_INDEX_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    message_index: _builtins.int
+    """Place of the message in the stream, from 0. Answers come in this order, none is left out."""
+    request_id: _builtins.str
+    """The message's own request_id."""
+    first_index: _builtins.int
+    """Place of the message's first statement among all statements of the stream, from 0."""
+    replayed: _builtins.bool
+    """True: a message with this request_id had been stored before, and this is the answer of then."""
+    pending_count: _builtins.int
+    """Statements of the collection that wait for their embedding now."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the message's statements, in its order; "" for one that was passed over. Empty with `error`."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportFailure]:
+        """Those that were passed over; their indexes count all statements of the stream."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why nothing of this message was kept. Not set when it was stored."""
+
+    def __init__(
+        self,
+        *,
+        message_index: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        first_index: _builtins.int = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        failures: _abc.Iterable[Global___ImportFailure] | None = ...,
+        replayed: _builtins.bool = ...,
+        pending_count: _builtins.int = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "failures", b"failures", "first_index", b"first_index", "message_index", b"message_index", "names", b"names", "pending_count", b"pending_count", "replayed", b"replayed", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamImportStatementsResponse: _TypeAlias = StreamImportStatementsResponse  # noqa: Y015
+
+@_typing.final
+class ExportStatementsRequest(_message.Message):
+    """Request of ExportStatements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Collection to export. Default "collections/default"."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStatementsRequest: _TypeAlias = ExportStatementsRequest  # noqa: Y015
+
+@_typing.final
+class ExportStatementsResponse(_message.Message):
+    """One piece of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    STORE_REVISION_FIELD_NUMBER: _builtins.int
+    total_size: _builtins.int
+    """Statements that the whole export has."""
+    store_revision: _builtins.int
+    """The record's revision at the moment of the export: as `Provenance.store_revision` of a check."""
+    @_builtins.property
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Statement]:
+        """The next statements, as many as fit a message of 1 MiB (one that is larger comes alone). Empty only in the single
+        message of an export without statements.
+        """
+
+    def __init__(
+        self,
+        *,
+        statements: _abc.Iterable[_statement_pb2.Statement] | None = ...,
+        total_size: _builtins.int = ...,
+        store_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["statements", b"statements", "store_revision", b"store_revision", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStatementsResponse: _TypeAlias = ExportStatementsResponse  # noqa: Y015
 
 @_typing.final
 class IngestDocumentRequest(_message.Message):
@@ -383,3 +891,275 @@ class IngestDocumentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IngestDocumentResponse: _TypeAlias = IngestDocumentResponse  # noqa: Y015
+
+@_typing.final
+class CreateCollectionRequest(_message.Message):
+    """Request of CreateCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    COLLECTION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    collection_id: _builtins.str
+    """Last part of its resource name: 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter or digit. Chosen by
+    the server when empty.
+    """
+    request_id: _builtins.str
+    """Makes a repetition harmless; see the service. Counts among the ids of all CreateCollection requests. Default: empty."""
+    @_builtins.property
+    def collection(self) -> _statement_pb2.Collection:
+        """The collection; `name` is ignored. Default: without a name for people and without a description."""
+
+    def __init__(
+        self,
+        *,
+        collection: _statement_pb2.Collection | None = ...,
+        collection_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "collection_id", b"collection_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCollectionRequest: _TypeAlias = CreateCollectionRequest  # noqa: Y015
+
+@_typing.final
+class CreateCollectionResponse(_message.Message):
+    """Answer of CreateCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> _statement_pb2.Collection:
+        """The collection as stored."""
+
+    def __init__(
+        self,
+        *,
+        collection: _statement_pb2.Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCollectionResponse: _TypeAlias = CreateCollectionResponse  # noqa: Y015
+
+@_typing.final
+class GetCollectionRequest(_message.Message):
+    """Request of GetCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the collection. Required."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCollectionRequest: _TypeAlias = GetCollectionRequest  # noqa: Y015
+
+@_typing.final
+class GetCollectionResponse(_message.Message):
+    """Answer of GetCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> _statement_pb2.Collection:
+        """The collection."""
+
+    def __init__(
+        self,
+        *,
+        collection: _statement_pb2.Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCollectionResponse: _TypeAlias = GetCollectionResponse  # noqa: Y015
+
+@_typing.final
+class ListCollectionsRequest(_message.Message):
+    """Request of ListCollections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Collections a page, 1 to 1,000. Default (0) 100; more than 1,000 is read as 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCollectionsRequest: _TypeAlias = ListCollectionsRequest  # noqa: Y015
+
+@_typing.final
+class ListCollectionsResponse(_message.Message):
+    """Answer of ListCollections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    total_size: _builtins.int
+    """Collections on the record now."""
+    @_builtins.property
+    def collections(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Collection]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        collections: _abc.Iterable[_statement_pb2.Collection] | None = ...,
+        next_page_token: _builtins.str = ...,
+        total_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collections", b"collections", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCollectionsResponse: _TypeAlias = ListCollectionsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateCollectionRequest(_message.Message):
+    """Request of UpdateCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> _statement_pb2.Collection:
+        """`name` says which collection (required), `etag` which state of it; the other fields are the new values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: display_name, description, or "*" for both. A field of the mask that is empty in `collection` is
+        emptied. At most 64 paths. Default: each of these that is not empty in `collection`.
+        """
+
+    def __init__(
+        self,
+        *,
+        collection: _statement_pb2.Collection | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCollectionRequest: _TypeAlias = UpdateCollectionRequest  # noqa: Y015
+
+@_typing.final
+class UpdateCollectionResponse(_message.Message):
+    """Answer of UpdateCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> _statement_pb2.Collection:
+        """The collection as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        collection: _statement_pb2.Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCollectionResponse: _TypeAlias = UpdateCollectionResponse  # noqa: Y015
+
+@_typing.final
+class DeleteCollectionRequest(_message.Message):
+    """Request of DeleteCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the collection. Required."""
+    etag: _builtins.str
+    """Delete it only while it has this etag. Default: whatever its etag. At most 64 code points."""
+    force: _builtins.bool
+    """True: delete it with all its statements. In a large collection that takes a while (about as long as storing them
+    did), in which nothing else is written. Default: only when it is empty.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCollectionRequest: _TypeAlias = DeleteCollectionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCollectionResponse(_message.Message):
+    """Answer of DeleteCollection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    deleted_count: _builtins.int
+    """Statements that were deleted with it."""
+    def __init__(
+        self,
+        *,
+        deleted_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_count", b"deleted_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCollectionResponse: _TypeAlias = DeleteCollectionResponse  # noqa: Y015

@@ -28,6 +28,15 @@ if _version_not_supported:
 class StatementServiceStub:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
 
+    `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
+    (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
+
+    `request_id`, where a request has one: 1 to 128 characters of A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or
+    digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
+    the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
+    counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
+    What failed as a whole is not remembered. Empty: a repetition is a new request.
+
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
     """
@@ -53,25 +62,94 @@ class StatementServiceStub:
                 request_serializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsResponse.FromString,
                 _registered_method=True)
+        self.UpdateStatement = channel.unary_unary(
+                '/onrecord.v1.StatementService/UpdateStatement',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementResponse.FromString,
+                _registered_method=True)
         self.DeleteStatement = channel.unary_unary(
                 '/onrecord.v1.StatementService/DeleteStatement',
                 request_serializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteStatementRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteStatementResponse.FromString,
+                _registered_method=True)
+        self.RetractStatement = channel.unary_unary(
+                '/onrecord.v1.StatementService/RetractStatement',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.RetractStatementRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.RetractStatementResponse.FromString,
+                _registered_method=True)
+        self.SupersedeStatement = channel.unary_unary(
+                '/onrecord.v1.StatementService/SupersedeStatement',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.SupersedeStatementRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.SupersedeStatementResponse.FromString,
+                _registered_method=True)
+        self.ReinstateStatement = channel.unary_unary(
+                '/onrecord.v1.StatementService/ReinstateStatement',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.ReinstateStatementRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ReinstateStatementResponse.FromString,
+                _registered_method=True)
+        self.BatchCreateStatements = channel.unary_unary(
+                '/onrecord.v1.StatementService/BatchCreateStatements',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.BatchCreateStatementsRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.BatchCreateStatementsResponse.FromString,
                 _registered_method=True)
         self.ImportStatements = channel.stream_unary(
                 '/onrecord.v1.StatementService/ImportStatements',
                 request_serializer=onrecord_dot_v1_dot_statement__service__pb2.ImportStatementsRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ImportStatementsResponse.FromString,
                 _registered_method=True)
+        self.StreamImportStatements = channel.stream_stream(
+                '/onrecord.v1.StatementService/StreamImportStatements',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.StreamImportStatementsRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.StreamImportStatementsResponse.FromString,
+                _registered_method=True)
+        self.ExportStatements = channel.unary_stream(
+                '/onrecord.v1.StatementService/ExportStatements',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.ExportStatementsRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ExportStatementsResponse.FromString,
+                _registered_method=True)
         self.IngestDocument = channel.unary_unary(
                 '/onrecord.v1.StatementService/IngestDocument',
                 request_serializer=onrecord_dot_v1_dot_statement__service__pb2.IngestDocumentRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.IngestDocumentResponse.FromString,
                 _registered_method=True)
+        self.CreateCollection = channel.unary_unary(
+                '/onrecord.v1.StatementService/CreateCollection',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.CreateCollectionRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.CreateCollectionResponse.FromString,
+                _registered_method=True)
+        self.GetCollection = channel.unary_unary(
+                '/onrecord.v1.StatementService/GetCollection',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.GetCollectionRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.GetCollectionResponse.FromString,
+                _registered_method=True)
+        self.ListCollections = channel.unary_unary(
+                '/onrecord.v1.StatementService/ListCollections',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.ListCollectionsRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ListCollectionsResponse.FromString,
+                _registered_method=True)
+        self.UpdateCollection = channel.unary_unary(
+                '/onrecord.v1.StatementService/UpdateCollection',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateCollectionRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateCollectionResponse.FromString,
+                _registered_method=True)
+        self.DeleteCollection = channel.unary_unary(
+                '/onrecord.v1.StatementService/DeleteCollection',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteCollectionRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteCollectionResponse.FromString,
+                _registered_method=True)
 
 
 class StatementServiceServicer:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
+    (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
+
+    `request_id`, where a request has one: 1 to 128 characters of A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or
+    digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
+    the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
+    counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
+    What failed as a whole is not remembered. Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -79,7 +157,8 @@ class StatementServiceServicer:
 
     def CreateStatement(self, request, context):
         """Puts one statement on the record.
-        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken, ALREADY_EXISTS
+        (REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,8 +180,55 @@ class StatementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateStatement(self, request, context):
+        """Corrects fields of one statement. The record keeps no earlier version: a check as of an earlier time sees the
+        corrected one. Where what was said is to stay on the record, supersede it instead.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; of the mask,
+        field reasons UNKNOWN_PATH and NOT_UPDATABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteStatement(self, request, context):
-        """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND).
+        """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetractStatement(self, request, context):
+        """Marks a statement as taken back. It stays on the record; a check as of `state_time` or later does not hear it.
+        Whatever its state was; retracting again changes nothing, unless with another `state_time`.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SupersedeStatement(self, request, context):
+        """Marks a statement as replaced by another one, which is on the record already or is put on it in the same
+        transaction. Whatever its state was.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; field reason
+        NO_SUCCESSOR when `superseded_by` is not on the record, is not active or is the statement itself), ALREADY_EXISTS
+        (STATEMENT_EXISTS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReinstateStatement(self, request, context):
+        """Lets a retracted or superseded statement stand again, as if it had never been.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateStatements(self, request, context):
+        """Puts up to 500 statements on the record. A bad statement fails alone, in its item; the rest are kept, in one
+        transaction. (A custom method, not an atomic AIP-233 batch.)
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,9 +242,70 @@ class StatementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamImportStatements(self, request_iterator, context):
+        """Puts many statements on the record and acknowledges each message, in their order, once it is durable. Each message
+        is one transaction. A bad statement is reported in its message's answer and passed over; a message that cannot be
+        kept at all (too many statements, a reused request_id, no valid message) fails alone, in its answer. The server
+        reads at most 4 messages ahead of its answers. To go on after a break, send what was not acknowledged again, each
+        message under the request_id it had: what had been stored after all is answered as it was (`replayed`) and not
+        stored twice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportStatements(self, request, context):
+        """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
+        written meanwhile.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
+        (EXPORT_STALLED) when no message was taken for 60 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IngestDocument(self, request, context):
         """Reads a document (a news article, say) into attributed statements and puts them on the record, all or none.
         Ingesting the same text into the same collection again changes nothing and returns the statements of before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCollection(self, request, context):
+        """Creates an empty collection. Not needed before statements are put into it, unless it is to have a name for people.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (COLLECTION_EXISTS, REQUEST_ID_REUSED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCollection(self, request, context):
+        """Reads one collection. Errors: NOT_FOUND (COLLECTION_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCollections(self, request, context):
+        """Lists the collections in the order they began to exist. Page by page; a page token survives writes.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollection(self, request, context):
+        """Changes fields of one collection.
+        Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCollection(self, request, context):
+        """Deletes a collection, with its statements only when `force` says so.
+        Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION (COLLECTION_NOT_EMPTY).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,20 +329,80 @@ def add_StatementServiceServicer_to_server(servicer, server):
                     request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsResponse.SerializeToString,
             ),
+            'UpdateStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStatement,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementResponse.SerializeToString,
+            ),
             'DeleteStatement': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteStatement,
                     request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteStatementRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteStatementResponse.SerializeToString,
+            ),
+            'RetractStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetractStatement,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.RetractStatementRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.RetractStatementResponse.SerializeToString,
+            ),
+            'SupersedeStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.SupersedeStatement,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.SupersedeStatementRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.SupersedeStatementResponse.SerializeToString,
+            ),
+            'ReinstateStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReinstateStatement,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ReinstateStatementRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.ReinstateStatementResponse.SerializeToString,
+            ),
+            'BatchCreateStatements': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateStatements,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.BatchCreateStatementsRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.BatchCreateStatementsResponse.SerializeToString,
             ),
             'ImportStatements': grpc.stream_unary_rpc_method_handler(
                     servicer.ImportStatements,
                     request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ImportStatementsRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_statement__service__pb2.ImportStatementsResponse.SerializeToString,
             ),
+            'StreamImportStatements': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamImportStatements,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.StreamImportStatementsRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.StreamImportStatementsResponse.SerializeToString,
+            ),
+            'ExportStatements': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportStatements,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ExportStatementsRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.ExportStatementsResponse.SerializeToString,
+            ),
             'IngestDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.IngestDocument,
                     request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.IngestDocumentRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_statement__service__pb2.IngestDocumentResponse.SerializeToString,
+            ),
+            'CreateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCollection,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.CreateCollectionRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.CreateCollectionResponse.SerializeToString,
+            ),
+            'GetCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollection,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.GetCollectionRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.GetCollectionResponse.SerializeToString,
+            ),
+            'ListCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollections,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ListCollectionsRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'UpdateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollection,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateCollectionRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateCollectionResponse.SerializeToString,
+            ),
+            'DeleteCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCollection,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteCollectionRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.DeleteCollectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -167,6 +414,15 @@ def add_StatementServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class StatementService:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
+    (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
+
+    `request_id`, where a request has one: 1 to 128 characters of A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or
+    digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
+    the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
+    counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
+    What failed as a whole is not remembered. Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -254,6 +510,33 @@ class StatementService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/UpdateStatement',
+            onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteStatement(request,
             target,
             options=(),
@@ -270,6 +553,114 @@ class StatementService:
             '/onrecord.v1.StatementService/DeleteStatement',
             onrecord_dot_v1_dot_statement__service__pb2.DeleteStatementRequest.SerializeToString,
             onrecord_dot_v1_dot_statement__service__pb2.DeleteStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetractStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/RetractStatement',
+            onrecord_dot_v1_dot_statement__service__pb2.RetractStatementRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.RetractStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SupersedeStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/SupersedeStatement',
+            onrecord_dot_v1_dot_statement__service__pb2.SupersedeStatementRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.SupersedeStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReinstateStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/ReinstateStatement',
+            onrecord_dot_v1_dot_statement__service__pb2.ReinstateStatementRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.ReinstateStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateStatements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/BatchCreateStatements',
+            onrecord_dot_v1_dot_statement__service__pb2.BatchCreateStatementsRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.BatchCreateStatementsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -308,6 +699,60 @@ class StatementService:
             _registered_method=True)
 
     @staticmethod
+    def StreamImportStatements(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/onrecord.v1.StatementService/StreamImportStatements',
+            onrecord_dot_v1_dot_statement__service__pb2.StreamImportStatementsRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.StreamImportStatementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportStatements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/onrecord.v1.StatementService/ExportStatements',
+            onrecord_dot_v1_dot_statement__service__pb2.ExportStatementsRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.ExportStatementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def IngestDocument(request,
             target,
             options=(),
@@ -324,6 +769,141 @@ class StatementService:
             '/onrecord.v1.StatementService/IngestDocument',
             onrecord_dot_v1_dot_statement__service__pb2.IngestDocumentRequest.SerializeToString,
             onrecord_dot_v1_dot_statement__service__pb2.IngestDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/CreateCollection',
+            onrecord_dot_v1_dot_statement__service__pb2.CreateCollectionRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.CreateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/GetCollection',
+            onrecord_dot_v1_dot_statement__service__pb2.GetCollectionRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.GetCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/ListCollections',
+            onrecord_dot_v1_dot_statement__service__pb2.ListCollectionsRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/UpdateCollection',
+            onrecord_dot_v1_dot_statement__service__pb2.UpdateCollectionRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.UpdateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/DeleteCollection',
+            onrecord_dot_v1_dot_statement__service__pb2.DeleteCollectionRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.DeleteCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,15 @@ GRPC_VERSION: str
 class StatementServiceStub:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
 
+    `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
+    (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
+
+    `request_id`, where a request has one: 1 to 128 characters of A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or
+    digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
+    the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
+    counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
+    What failed as a whole is not remembered. Empty: a repetition is a new request.
+
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
     """
@@ -39,7 +48,8 @@ class StatementServiceStub:
     def __new__(cls, channel: _aio.Channel) -> StatementServiceAsyncStub: ...
     CreateStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.CreateStatementRequest, _statement_service_pb2.CreateStatementResponse]
     """Puts one statement on the record.
-    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken, ALREADY_EXISTS
+    (REQUEST_ID_REUSED).
     """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetStatementRequest, _statement_service_pb2.GetStatementResponse]
     """Reads one statement. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
@@ -48,20 +58,88 @@ class StatementServiceStub:
     writes. It may be shorter than asked for, to fit a message.
     Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
     """
+    UpdateStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.UpdateStatementRequest, _statement_service_pb2.UpdateStatementResponse]
+    """Corrects fields of one statement. The record keeps no earlier version: a check as of an earlier time sees the
+    corrected one. Where what was said is to stay on the record, supersede it instead.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; of the mask,
+    field reasons UNKNOWN_PATH and NOT_UPDATABLE).
+    """
     DeleteStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.DeleteStatementRequest, _statement_service_pb2.DeleteStatementResponse]
-    """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
+    """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH)."""
+    RetractStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.RetractStatementRequest, _statement_service_pb2.RetractStatementResponse]
+    """Marks a statement as taken back. It stays on the record; a check as of `state_time` or later does not hear it.
+    Whatever its state was; retracting again changes nothing, unless with another `state_time`.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
+    SupersedeStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.SupersedeStatementRequest, _statement_service_pb2.SupersedeStatementResponse]
+    """Marks a statement as replaced by another one, which is on the record already or is put on it in the same
+    transaction. Whatever its state was.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; field reason
+    NO_SUCCESSOR when `superseded_by` is not on the record, is not active or is the statement itself), ALREADY_EXISTS
+    (STATEMENT_EXISTS).
+    """
+    ReinstateStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.ReinstateStatementRequest, _statement_service_pb2.ReinstateStatementResponse]
+    """Lets a retracted or superseded statement stand again, as if it had never been.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
+    BatchCreateStatements: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.BatchCreateStatementsRequest, _statement_service_pb2.BatchCreateStatementsResponse]
+    """Puts up to 500 statements on the record. A bad statement fails alone, in its item; the rest are kept, in one
+    transaction. (A custom method, not an atomic AIP-233 batch.)
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
     ImportStatements: _grpc.StreamUnaryMultiCallable[_statement_service_pb2.ImportStatementsRequest, _statement_service_pb2.ImportStatementsResponse]
     """Puts many statements on the record. A bad statement is reported by its index and passed over; the rest are kept.
     Every message that was fully read before a broken connection is on the record or not at all.
+    """
+    StreamImportStatements: _grpc.StreamStreamMultiCallable[_statement_service_pb2.StreamImportStatementsRequest, _statement_service_pb2.StreamImportStatementsResponse]
+    """Puts many statements on the record and acknowledges each message, in their order, once it is durable. Each message
+    is one transaction. A bad statement is reported in its message's answer and passed over; a message that cannot be
+    kept at all (too many statements, a reused request_id, no valid message) fails alone, in its answer. The server
+    reads at most 4 messages ahead of its answers. To go on after a break, send what was not acknowledged again, each
+    message under the request_id it had: what had been stored after all is answered as it was (`replayed`) and not
+    stored twice.
+    """
+    ExportStatements: _grpc.UnaryStreamMultiCallable[_statement_service_pb2.ExportStatementsRequest, _statement_service_pb2.ExportStatementsResponse]
+    """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
+    written meanwhile.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
+    (EXPORT_STALLED) when no message was taken for 60 s.
     """
     IngestDocument: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.IngestDocumentRequest, _statement_service_pb2.IngestDocumentResponse]
     """Reads a document (a news article, say) into attributed statements and puts them on the record, all or none.
     Ingesting the same text into the same collection again changes nothing and returns the statements of before.
     """
+    CreateCollection: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.CreateCollectionRequest, _statement_service_pb2.CreateCollectionResponse]
+    """Creates an empty collection. Not needed before statements are put into it, unless it is to have a name for people.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (COLLECTION_EXISTS, REQUEST_ID_REUSED).
+    """
+    GetCollection: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetCollectionRequest, _statement_service_pb2.GetCollectionResponse]
+    """Reads one collection. Errors: NOT_FOUND (COLLECTION_NOT_FOUND)."""
+    ListCollections: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.ListCollectionsRequest, _statement_service_pb2.ListCollectionsResponse]
+    """Lists the collections in the order they began to exist. Page by page; a page token survives writes.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    UpdateCollection: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.UpdateCollectionRequest, _statement_service_pb2.UpdateCollectionResponse]
+    """Changes fields of one collection.
+    Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    DeleteCollection: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.DeleteCollectionRequest, _statement_service_pb2.DeleteCollectionResponse]
+    """Deletes a collection, with its statements only when `force` says so.
+    Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION (COLLECTION_NOT_EMPTY).
+    """
 
 @_typing.type_check_only
 class StatementServiceAsyncStub(StatementServiceStub):
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
+    (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
+
+    `request_id`, where a request has one: 1 to 128 characters of A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or
+    digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
+    the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
+    counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
+    What failed as a whole is not remembered. Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -70,7 +148,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.CreateStatementRequest, _statement_service_pb2.CreateStatementResponse]  # type: ignore[assignment]
     """Puts one statement on the record.
-    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken, ALREADY_EXISTS
+    (REQUEST_ID_REUSED).
     """
     GetStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetStatementRequest, _statement_service_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Reads one statement. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
@@ -79,19 +158,87 @@ class StatementServiceAsyncStub(StatementServiceStub):
     writes. It may be shorter than asked for, to fit a message.
     Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
     """
+    UpdateStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.UpdateStatementRequest, _statement_service_pb2.UpdateStatementResponse]  # type: ignore[assignment]
+    """Corrects fields of one statement. The record keeps no earlier version: a check as of an earlier time sees the
+    corrected one. Where what was said is to stay on the record, supersede it instead.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; of the mask,
+    field reasons UNKNOWN_PATH and NOT_UPDATABLE).
+    """
     DeleteStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.DeleteStatementRequest, _statement_service_pb2.DeleteStatementResponse]  # type: ignore[assignment]
-    """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
+    """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH)."""
+    RetractStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.RetractStatementRequest, _statement_service_pb2.RetractStatementResponse]  # type: ignore[assignment]
+    """Marks a statement as taken back. It stays on the record; a check as of `state_time` or later does not hear it.
+    Whatever its state was; retracting again changes nothing, unless with another `state_time`.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
+    SupersedeStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.SupersedeStatementRequest, _statement_service_pb2.SupersedeStatementResponse]  # type: ignore[assignment]
+    """Marks a statement as replaced by another one, which is on the record already or is put on it in the same
+    transaction. Whatever its state was.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; field reason
+    NO_SUCCESSOR when `superseded_by` is not on the record, is not active or is the statement itself), ALREADY_EXISTS
+    (STATEMENT_EXISTS).
+    """
+    ReinstateStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.ReinstateStatementRequest, _statement_service_pb2.ReinstateStatementResponse]  # type: ignore[assignment]
+    """Lets a retracted or superseded statement stand again, as if it had never been.
+    Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
+    BatchCreateStatements: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.BatchCreateStatementsRequest, _statement_service_pb2.BatchCreateStatementsResponse]  # type: ignore[assignment]
+    """Puts up to 500 statements on the record. A bad statement fails alone, in its item; the rest are kept, in one
+    transaction. (A custom method, not an atomic AIP-233 batch.)
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
     ImportStatements: _aio.StreamUnaryMultiCallable[_statement_service_pb2.ImportStatementsRequest, _statement_service_pb2.ImportStatementsResponse]  # type: ignore[assignment]
     """Puts many statements on the record. A bad statement is reported by its index and passed over; the rest are kept.
     Every message that was fully read before a broken connection is on the record or not at all.
+    """
+    StreamImportStatements: _aio.StreamStreamMultiCallable[_statement_service_pb2.StreamImportStatementsRequest, _statement_service_pb2.StreamImportStatementsResponse]  # type: ignore[assignment]
+    """Puts many statements on the record and acknowledges each message, in their order, once it is durable. Each message
+    is one transaction. A bad statement is reported in its message's answer and passed over; a message that cannot be
+    kept at all (too many statements, a reused request_id, no valid message) fails alone, in its answer. The server
+    reads at most 4 messages ahead of its answers. To go on after a break, send what was not acknowledged again, each
+    message under the request_id it had: what had been stored after all is answered as it was (`replayed`) and not
+    stored twice.
+    """
+    ExportStatements: _aio.UnaryStreamMultiCallable[_statement_service_pb2.ExportStatementsRequest, _statement_service_pb2.ExportStatementsResponse]  # type: ignore[assignment]
+    """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
+    written meanwhile.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
+    (EXPORT_STALLED) when no message was taken for 60 s.
     """
     IngestDocument: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.IngestDocumentRequest, _statement_service_pb2.IngestDocumentResponse]  # type: ignore[assignment]
     """Reads a document (a news article, say) into attributed statements and puts them on the record, all or none.
     Ingesting the same text into the same collection again changes nothing and returns the statements of before.
     """
+    CreateCollection: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.CreateCollectionRequest, _statement_service_pb2.CreateCollectionResponse]  # type: ignore[assignment]
+    """Creates an empty collection. Not needed before statements are put into it, unless it is to have a name for people.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (COLLECTION_EXISTS, REQUEST_ID_REUSED).
+    """
+    GetCollection: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetCollectionRequest, _statement_service_pb2.GetCollectionResponse]  # type: ignore[assignment]
+    """Reads one collection. Errors: NOT_FOUND (COLLECTION_NOT_FOUND)."""
+    ListCollections: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.ListCollectionsRequest, _statement_service_pb2.ListCollectionsResponse]  # type: ignore[assignment]
+    """Lists the collections in the order they began to exist. Page by page; a page token survives writes.
+    Errors: INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    UpdateCollection: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.UpdateCollectionRequest, _statement_service_pb2.UpdateCollectionResponse]  # type: ignore[assignment]
+    """Changes fields of one collection.
+    Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS).
+    """
+    DeleteCollection: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.DeleteCollectionRequest, _statement_service_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
+    """Deletes a collection, with its statements only when `force` says so.
+    Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION (COLLECTION_NOT_EMPTY).
+    """
 
 class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
+    (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
+
+    `request_id`, where a request has one: 1 to 128 characters of A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or
+    digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
+    the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
+    counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
+    What failed as a whole is not remembered. Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -104,7 +251,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.CreateStatementResponse, _abc.Awaitable[_statement_service_pb2.CreateStatementResponse]]:
         """Puts one statement on the record.
-        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (STATEMENT_EXISTS) when `name` is taken, ALREADY_EXISTS
+        (REQUEST_ID_REUSED).
         """
 
     @_abc_1.abstractmethod
@@ -127,12 +275,69 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateStatement(
+        self,
+        request: _statement_service_pb2.UpdateStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.UpdateStatementResponse, _abc.Awaitable[_statement_service_pb2.UpdateStatementResponse]]:
+        """Corrects fields of one statement. The record keeps no earlier version: a check as of an earlier time sees the
+        corrected one. Where what was said is to stay on the record, supersede it instead.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; of the mask,
+        field reasons UNKNOWN_PATH and NOT_UPDATABLE).
+        """
+
+    @_abc_1.abstractmethod
     def DeleteStatement(
         self,
         request: _statement_service_pb2.DeleteStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.DeleteStatementResponse, _abc.Awaitable[_statement_service_pb2.DeleteStatementResponse]]:
-        """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND)."""
+        """Takes one statement off the record. Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH)."""
+
+    @_abc_1.abstractmethod
+    def RetractStatement(
+        self,
+        request: _statement_service_pb2.RetractStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.RetractStatementResponse, _abc.Awaitable[_statement_service_pb2.RetractStatementResponse]]:
+        """Marks a statement as taken back. It stays on the record; a check as of `state_time` or later does not hear it.
+        Whatever its state was; retracting again changes nothing, unless with another `state_time`.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def SupersedeStatement(
+        self,
+        request: _statement_service_pb2.SupersedeStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.SupersedeStatementResponse, _abc.Awaitable[_statement_service_pb2.SupersedeStatementResponse]]:
+        """Marks a statement as replaced by another one, which is on the record already or is put on it in the same
+        transaction. Whatever its state was.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS; field reason
+        NO_SUCCESSOR when `superseded_by` is not on the record, is not active or is the statement itself), ALREADY_EXISTS
+        (STATEMENT_EXISTS).
+        """
+
+    @_abc_1.abstractmethod
+    def ReinstateStatement(
+        self,
+        request: _statement_service_pb2.ReinstateStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.ReinstateStatementResponse, _abc.Awaitable[_statement_service_pb2.ReinstateStatementResponse]]:
+        """Lets a retracted or superseded statement stand again, as if it had never been.
+        Errors: NOT_FOUND (STATEMENT_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreateStatements(
+        self,
+        request: _statement_service_pb2.BatchCreateStatementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.BatchCreateStatementsResponse, _abc.Awaitable[_statement_service_pb2.BatchCreateStatementsResponse]]:
+        """Puts up to 500 statements on the record. A bad statement fails alone, in its item; the rest are kept, in one
+        transaction. (A custom method, not an atomic AIP-233 batch.)
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (REQUEST_ID_REUSED).
+        """
 
     @_abc_1.abstractmethod
     def ImportStatements(
@@ -145,6 +350,32 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def StreamImportStatements(
+        self,
+        request_iterator: _MaybeAsyncIterator[_statement_service_pb2.StreamImportStatementsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_statement_service_pb2.StreamImportStatementsResponse], _abc.AsyncIterator[_statement_service_pb2.StreamImportStatementsResponse]]:
+        """Puts many statements on the record and acknowledges each message, in their order, once it is durable. Each message
+        is one transaction. A bad statement is reported in its message's answer and passed over; a message that cannot be
+        kept at all (too many statements, a reused request_id, no valid message) fails alone, in its answer. The server
+        reads at most 4 messages ahead of its answers. To go on after a break, send what was not acknowledged again, each
+        message under the request_id it had: what had been stored after all is answered as it was (`replayed`) and not
+        stored twice.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportStatements(
+        self,
+        request: _statement_service_pb2.ExportStatementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_statement_service_pb2.ExportStatementsResponse], _abc.AsyncIterator[_statement_service_pb2.ExportStatementsResponse]]:
+        """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
+        written meanwhile.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
+        (EXPORT_STALLED) when no message was taken for 60 s.
+        """
+
+    @_abc_1.abstractmethod
     def IngestDocument(
         self,
         request: _statement_service_pb2.IngestDocumentRequest,
@@ -152,6 +383,54 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_statement_service_pb2.IngestDocumentResponse, _abc.Awaitable[_statement_service_pb2.IngestDocumentResponse]]:
         """Reads a document (a news article, say) into attributed statements and puts them on the record, all or none.
         Ingesting the same text into the same collection again changes nothing and returns the statements of before.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateCollection(
+        self,
+        request: _statement_service_pb2.CreateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.CreateCollectionResponse, _abc.Awaitable[_statement_service_pb2.CreateCollectionResponse]]:
+        """Creates an empty collection. Not needed before statements are put into it, unless it is to have a name for people.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS), ALREADY_EXISTS (COLLECTION_EXISTS, REQUEST_ID_REUSED).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCollection(
+        self,
+        request: _statement_service_pb2.GetCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.GetCollectionResponse, _abc.Awaitable[_statement_service_pb2.GetCollectionResponse]]:
+        """Reads one collection. Errors: NOT_FOUND (COLLECTION_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListCollections(
+        self,
+        request: _statement_service_pb2.ListCollectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.ListCollectionsResponse, _abc.Awaitable[_statement_service_pb2.ListCollectionsResponse]]:
+        """Lists the collections in the order they began to exist. Page by page; a page token survives writes.
+        Errors: INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateCollection(
+        self,
+        request: _statement_service_pb2.UpdateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.UpdateCollectionResponse, _abc.Awaitable[_statement_service_pb2.UpdateCollectionResponse]]:
+        """Changes fields of one collection.
+        Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), INVALID_ARGUMENT (INVALID_FIELDS).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCollection(
+        self,
+        request: _statement_service_pb2.DeleteCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.DeleteCollectionResponse, _abc.Awaitable[_statement_service_pb2.DeleteCollectionResponse]]:
+        """Deletes a collection, with its statements only when `force` says so.
+        Errors: NOT_FOUND (COLLECTION_NOT_FOUND), ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION (COLLECTION_NOT_EMPTY).
         """
 
 def add_StatementServiceServicer_to_server(servicer: StatementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

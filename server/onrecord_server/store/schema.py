@@ -81,7 +81,55 @@ CREATE TRIGGER statement_words_out AFTER DELETE ON statements BEGIN
 END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# Collections as resources, what became of a statement, embeddings that are made later, requests that may be repeated.
+_SECOND = """
+ALTER TABLE record ADD COLUMN last_collection INTEGER NOT NULL DEFAULT 0;
+UPDATE record SET last_collection = (SELECT coalesce(max(id), 0) FROM collections);
+
+ALTER TABLE collections ADD COLUMN display_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE collections ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE collections ADD COLUMN create_time INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collections ADD COLUMN update_time INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collections ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collections ADD COLUMN pending_count INTEGER NOT NULL DEFAULT 0;
+UPDATE collections SET create_time = coalesce(
+    (SELECT s.create_time FROM statements s WHERE s.collection_id = collections.id ORDER BY s.id LIMIT 1),
+    CAST(strftime('%s', 'now') AS INTEGER) * 1000000
+);
+UPDATE collections SET update_time = create_time;
+
+-- superseded_by: a statement_id of the same collection. update_time: NULL when it never changed.
+ALTER TABLE statements ADD COLUMN state TEXT NOT NULL DEFAULT 'active';
+ALTER TABLE statements ADD COLUMN superseded_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE statements ADD COLUMN state_time INTEGER;
+ALTER TABLE statements ADD COLUMN update_time INTEGER;
+
+CREATE TRIGGER statement_words_new AFTER UPDATE OF text, context, speaker, aliases, original ON statements BEGIN
+    INSERT INTO statement_words (statement_words, rowid, text, context, speaker, aliases, original)
+    VALUES ('delete', old.id, old.text, old.context, old.speaker, old.aliases, old.original);
+    INSERT INTO statement_words (rowid, text, context, speaker, aliases, original)
+    VALUES (new.id, new.text, new.context, new.speaker, new.aliases, new.original);
+END;
+
+-- Statements without an embedding.
+CREATE TABLE pending_embeddings (
+    id INTEGER PRIMARY KEY REFERENCES statements (id) ON DELETE CASCADE
+) STRICT;
+
+-- What requests with an id have been answered. scope: the collection's name, or "collections". answer: what of it does
+-- not follow from the request's body, which the fingerprint holds fast.
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    answer TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    UNIQUE (scope, request_id)
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 
 NOT_SQLITE = "not a SQLite file, so not a record; choose another file"
 _ANOTHER_PROGRAM = "a SQLite file of another program, not a record; choose another file"
