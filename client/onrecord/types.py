@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     EXCLUSIVE_ATTRIBUTION = "EXCLUSIVE_ATTRIBUTION"
     NOT_ASSERTED = "NOT_ASSERTED"
     NOT_VALID_THEN = "NOT_VALID_THEN"
+    RETRACTED = "RETRACTED"
     UNSPECIFIED = "UNSPECIFIED"
     """A value that a newer server knows and this client does not. No reason at all is None."""
 

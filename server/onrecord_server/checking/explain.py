@@ -81,6 +81,8 @@ def _undecided(reason: Reason, who: str, supporting: tuple[str, ...]) -> str:
             return f"The record has this from {speaker_list(supporting)}, not from {who}."
         case Reason.NOT_VALID_THEN:
             return "What the record has on this did not hold at the time, or was not yet said."
+        case Reason.RETRACTED:
+            return "What the record had on this has been retracted or superseded."
         case Reason.CLAIM_TOO_LONG:
             return "The claim is too long to be read together with a statement; split it."
         case Reason.NOT_ASSERTED:

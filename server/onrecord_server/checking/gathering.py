@@ -30,7 +30,7 @@ from onrecord_server.checking.premises import Premise, premises_for
 from onrecord_server.checking.worker import InferenceWorker, ScoredPairs, Seat
 from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.speakers import name_words
-from onrecord_server.domain.standing import Standing, standing
+from onrecord_server.domain.standing import Standing, standing, withdrawal
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Statement, Timings, Verdict
 from onrecord_server.domain.verdict import Thresholds
@@ -154,7 +154,8 @@ class Gatherer:
         ]
 
     def _standing(self, statement: Statement, request: Request) -> Standing:
-        return standing(statement, request.as_of, request.now) if self._switches.validity else Standing.SPEAKS
+        look = standing if self._switches.validity else withdrawal  # what was taken back is no matter of a rule
+        return look(statement, request.as_of, request.now)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

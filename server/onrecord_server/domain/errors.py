@@ -3,7 +3,13 @@
 OnrecordError
 ├── InvalidInput           fields are wrong; all of them are listed at once
 ├── NotFound               no such statement
+│   └── CollectionNotFound
 ├── AlreadyExists          the name is taken
+│   └── CollectionExists
+├── RequestIdReused        the request id was given to another request before
+├── EtagMismatch           the resource has changed since it was read
+├── CollectionNotEmpty     it still holds statements
+├── ExportStalled          the reader of an export took nothing for too long
 ├── Overloaded             no room in the queue; come back after retry_after seconds
 ├── DeadlineTooShort       the caller's deadline passed
 │   └── DeadlineUnreachable  it would have passed before the work was done, so nothing was done
@@ -80,6 +86,58 @@ class AlreadyExists(OnrecordError):
     def __init__(self, resource_name: str) -> None:
         super().__init__(f"{resource_name}: the name is taken; leave it empty to have one chosen")
         self.resource_name = resource_name
+
+
+class CollectionNotFound(NotFound):
+    """No such collection."""
+
+    reason: ClassVar[str] = "COLLECTION_NOT_FOUND"
+
+
+class CollectionExists(AlreadyExists):
+    """The collection's name is taken."""
+
+    reason: ClassVar[str] = "COLLECTION_EXISTS"
+
+
+class RequestIdReused(OnrecordError):
+    """A request id that stands for another request in this collection already. Nothing was done."""
+
+    reason: ClassVar[str] = "REQUEST_ID_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "request_id: stands for another request already; give each request its own, and repeat one unchanged"
+        )
+
+
+class EtagMismatch(OnrecordError):
+    """The resource has changed since the caller read it. Nothing was done."""
+
+    reason: ClassVar[str] = "ETAG_MISMATCH"
+
+    def __init__(self, resource_name: str) -> None:
+        super().__init__(f"{resource_name}: has changed since the etag was read; read it again and decide anew")
+        self.resource_name = resource_name
+
+
+class CollectionNotEmpty(OnrecordError):
+    """The collection still holds statements, and its deletion was not forced. Nothing was done."""
+
+    reason: ClassVar[str] = "COLLECTION_NOT_EMPTY"
+
+    def __init__(self, resource_name: str, statements: int) -> None:
+        super().__init__(f"{resource_name}: holds {statements:,} statements; delete them first, or set force")
+        self.resource_name = resource_name
+
+
+class ExportStalled(OnrecordError):
+    """Nobody took a message of the export for too long, and its view of the record was given up."""
+
+    reason: ClassVar[str] = "EXPORT_STALLED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the export: nothing was taken of it for {seconds:g} s; start again and read it through")
 
 
 class Overloaded(OnrecordError):

@@ -114,6 +114,69 @@ IMPORT_CHUNK = Limit(
     "TOO_MANY_STATEMENTS",
     "One message is one transaction; a stream may have any number of messages.",
 )
+IMPORT_AHEAD = Limit(
+    "import_messages_ahead",
+    4,
+    "items",
+    "",
+    "Messages of one import that are read before the answer to the first; further ones wait in the transport.",
+)
+REQUEST_ID_CHARACTERS = Limit(
+    "request_id_characters",
+    128,
+    "code points",
+    "REQUEST_ID_TOO_LONG",
+    "A UUID and more; each is kept beside its answer.",
+)
+REQUEST_IDS = Limit(
+    "request_ids_kept",
+    200_000,
+    "items",
+    "",
+    "Of more, the oldest are forgotten, so that the record does not grow with them.",
+)
+REQUEST_ID_HOURS = Limit(
+    "request_id_hours",
+    24,
+    "hours",
+    "",
+    "Long enough for whoever repeats a request to have noticed; later, the id is a new one.",
+)
+ETAG_CODE_POINTS = Limit(
+    "etag_code_points",
+    64,
+    "code points",
+    "ETAG_TOO_LONG",
+    "Longer than any that the server gives.",
+)
+MASK_PATHS = Limit(
+    "update_mask_paths",
+    64,
+    "items",
+    "TOO_MANY_PATHS",
+    "More than there are fields.",
+)
+DESCRIPTION_CODE_POINTS = Limit(
+    "description_code_points",
+    2_000,
+    "code points",
+    "DESCRIPTION_TOO_LONG",
+    "A paragraph on what a collection holds.",
+)
+EXPORTS = Limit(
+    "exports_at_once",
+    8,
+    "items",
+    "",
+    "Each keeps a view of the record as it was, which the file grows by while others write; further ones are refused.",
+)
+EXPORT_PATIENCE = Limit(
+    "export_patience",
+    60,
+    "seconds",
+    "",
+    "An export of which nothing is taken for so long is given up, for the same reason.",
+)
 PAGE_SIZE = Limit(
     "page_size",
     1_000,
@@ -151,6 +214,15 @@ ALL_LIMITS = (
     BATCH_PAIRS,
     STREAM_CLAIMS,
     IMPORT_CHUNK,
+    IMPORT_AHEAD,
+    REQUEST_ID_CHARACTERS,
+    REQUEST_IDS,
+    REQUEST_ID_HOURS,
+    ETAG_CODE_POINTS,
+    MASK_PATHS,
+    DESCRIPTION_CODE_POINTS,
+    EXPORTS,
+    EXPORT_PATIENCE,
     PAGE_SIZE,
     MAX_EVIDENCE,
     MESSAGE_BYTES,

@@ -47,6 +47,31 @@ FIELD_REASONS = (
         "Import into each collection with a call of its own.",
     ),
     FieldReason(
+        "INVALID_REQUEST_ID",
+        "A request id has a character that it may not have.",
+        "Use A-Z, a-z, 0-9 and ._:/+=@- beginning with a letter or digit; best a UUID.",
+    ),
+    FieldReason(
+        "UNKNOWN_PATH",
+        "An update mask names a field that the resource does not have.",
+        "Name fields as the contract does (`source.title`), or send no mask.",
+    ),
+    FieldReason(
+        "NOT_UPDATABLE",
+        "An update mask names a field that only the server sets, or another method.",
+        "Leave the field out of the mask; RetractStatement and its like change a state.",
+    ),
+    FieldReason(
+        "WRONG_STATE",
+        "A field goes with another state: superseded_by with SUPERSEDED, state_time with any but ACTIVE.",
+        "Leave the field empty, or set the state.",
+    ),
+    FieldReason(
+        "NO_SUCCESSOR",
+        "What is to take a statement's place is not on the record, does not stand itself, or is the statement itself.",
+        "Name an active statement of the same collection.",
+    ),
+    FieldReason(
         "INVALID_PAGE_TOKEN",
         "A page token is not one that this listing gave.",
         "Send `next_page_token` as it came and to the same collection, or leave it empty to start again.",

@@ -18,6 +18,14 @@ class Stance(enum.Enum):
     QUESTIONED = "questioned"
 
 
+class State(enum.Enum):
+    """Whether a statement still stands."""
+
+    ACTIVE = "active"
+    RETRACTED = "retracted"
+    SUPERSEDED = "superseded"
+
+
 class Verdict(enum.Enum):
     """What the record says of a claim."""
 
@@ -48,6 +56,7 @@ class Reason(enum.Enum):
     EXCLUSIVE_ATTRIBUTION = "exclusive_attribution"
     NOT_ASSERTED = "not_asserted"
     NOT_VALID_THEN = "not_valid_then"
+    RETRACTED = "retracted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class StatementDraft:
-    """A statement before it is on the record. `name` empty: the store chooses one. Times are aware (UTC)."""
+    """A statement before it is on the record. `name` empty: the store chooses one. Times are aware (UTC).
+
+    superseded_by: a statement's name, with SUPERSEDED only. state_time: since when it is no longer ACTIVE; None with
+    another state: since it is put on the record.
+    """
 
     text: str
     name: str = ""
@@ -112,14 +125,46 @@ class StatementDraft:
     document: str = ""
     original: str = ""
     original_span: Span | None = None
+    state: State = State.ACTIVE
+    superseded_by: str = ""
+    state_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement(StatementDraft):
-    """A statement on the record: a draft plus what the store adds."""
+    """A statement on the record: a draft plus what the store adds. `update_time`: create_time when it never changed."""
 
     create_time: datetime | None = None
+    update_time: datetime | None = None
     etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDraft:
+    """A collection before it is on the record. `name` empty: the store chooses one."""
+
+    name: str = ""
+    display_name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(CollectionDraft):
+    """A collection on the record. `pending_count`: of its statements, those that wait for their embedding."""
+
+    statement_count: int = 0
+    pending_count: int = 0
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A request that may be sent twice: the id that its sender gave it, and a hash of its method and body."""
+
+    request_id: str
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,25 @@ from datetime import UTC, datetime
 from onrecord_server.domain import limits
 from onrecord_server.domain.errors import FieldViolation, InvalidInput
 from onrecord_server.domain.limits import Limit
-from onrecord_server.domain.types import DEFAULT_COLLECTION, CheckOptions, Claim, Source, StatementDraft
+from onrecord_server.domain.types import (
+    DEFAULT_COLLECTION,
+    CheckOptions,
+    Claim,
+    CollectionDraft,
+    Source,
+    State,
+    StatementDraft,
+)
+
+NO_SOURCE = Source()
+"""A draft without a source has this very one where it was made from the wire: there is nothing to look at."""
 
 _ID = "[a-z0-9][a-z0-9-]{0,62}"
 _PARENT = re.compile(f"collections/{_ID}")
 _NAME = re.compile(f"(collections/{_ID})/statements/{_ID}")
 _ID_RULE = 'ids are 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter or digit'
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]*")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # C0, DEL and C1, but tab, line feed, carriage return
@@ -52,6 +65,8 @@ def text_violations(field: str, value: str, limit: Limit, *, required: bool) -> 
         if not required:
             return []
         return [FieldViolation(field, "REQUIRED", f"is empty; give 1 to {limit.value:,} {limit.unit}")]
+    if len(value) <= limit.value and value.isascii() and value.isprintable() and not value.isspace():
+        return []  # as nearly all are; the rest looks closer
     found: list[FieldViolation] = []
     if len(value) > limit.value:
         message = f"has {len(value):,} {limit.unit}; shorten it to {limit.value:,}"
@@ -77,6 +92,7 @@ def draft_violations(draft: StatementDraft, prefix: str = "statement", *, parent
     found: list[FieldViolation] = []
     if draft.name:
         found += _name_violations(f"{at}name", draft.name, parent)
+    found += _state_violations(draft, at, parent)
     for field, value, limit, required in (
         ("text", draft.text, limits.STATEMENT_CODE_POINTS, True),
         ("context", draft.context, limits.CONTEXT_CODE_POINTS, False),
@@ -85,10 +101,14 @@ def draft_violations(draft: StatementDraft, prefix: str = "statement", *, parent
         ("document", draft.document, limits.NAME_CODE_POINTS, False),
         ("original", draft.original, limits.STATEMENT_CODE_POINTS, False),
     ):
-        found += text_violations(at + field, value, limit, required=required)
-    found += _list_violations(f"{at}speaker.aliases", draft.speaker.aliases, limits.ALIASES, limits.NAME_CODE_POINTS)
-    found += _list_violations(f"{at}labels", draft.labels, limits.LABELS, limits.LABEL_CODE_POINTS)
-    found += source_violations(draft.source, f"{at}source")
+        if value or required:
+            found += text_violations(at + field, value, limit, required=required)
+    if aliases := draft.speaker.aliases:
+        found += _list_violations(f"{at}speaker.aliases", aliases, limits.ALIASES, limits.NAME_CODE_POINTS)
+    if draft.labels:
+        found += _list_violations(f"{at}labels", draft.labels, limits.LABELS, limits.LABEL_CODE_POINTS)
+    if draft.source is not NO_SOURCE:
+        found += source_violations(draft.source, f"{at}source")
     found += _validity_violations(draft, at)
     span = draft.original_span
     if span is not None and not 0 <= span.start <= span.end < 2**31:
@@ -104,8 +124,34 @@ def source_violations(source: Source, prefix: str = "source") -> list[FieldViola
         *text_violations(f"{at}uri", source.uri, limits.URI_CODE_POINTS, required=False),
         *text_violations(f"{at}title", source.title, limits.TITLE_CODE_POINTS, required=False),
         *text_violations(f"{at}publisher", source.publisher, limits.NAME_CODE_POINTS, required=False),
-        *_time_violations(f"{at}publish_time", source.publish_time),
+        *time_violations(f"{at}publish_time", source.publish_time),
     ]
+
+
+def collection_violations(draft: CollectionDraft, prefix: str = "collection") -> list[FieldViolation]:
+    """What is wrong with a collection's own fields."""
+    at = f"{prefix}." if prefix else ""
+    display, description = limits.NAME_CODE_POINTS, limits.DESCRIPTION_CODE_POINTS
+    return [
+        *text_violations(f"{at}display_name", draft.display_name, display, required=False),
+        *text_violations(f"{at}description", draft.description, description, required=False),
+    ]
+
+
+def request_id_violations(value: str, field: str = "request_id") -> list[FieldViolation]:
+    """What is wrong with a request id; an empty one is none."""
+    limit = limits.REQUEST_ID_CHARACTERS
+    if len(value) > limit.value:
+        return [FieldViolation(field, limit.reason, f"has {len(value):,} characters; shorten it to {limit.value}")]
+    if value and not _REQUEST_ID.fullmatch(value):
+        message = "has a character that it may not have; use A-Z, a-z, 0-9, and ._:/+=@- after the first"
+        return [FieldViolation(field, "INVALID_REQUEST_ID", message)]
+    return []
+
+
+def etag_violations(value: str, field: str = "etag") -> list[FieldViolation]:
+    """What is wrong with an etag that a caller sends. One that was never given is not wrong: it only does not match."""
+    return text_violations(field, value, limits.ETAG_CODE_POINTS, required=False)
 
 
 def claim_violations(claim: Claim, prefix: str = "claim") -> list[FieldViolation]:
@@ -114,7 +160,7 @@ def claim_violations(claim: Claim, prefix: str = "claim") -> list[FieldViolation
     return [
         *text_violations(f"{at}text", claim.text, limits.CLAIM_CODE_POINTS, required=True),
         *text_violations(f"{at}speaker", claim.speaker, limits.NAME_CODE_POINTS, required=False),
-        *_time_violations(f"{at}as_of", claim.as_of),
+        *time_violations(f"{at}as_of", claim.as_of),
     ]
 
 
@@ -147,6 +193,18 @@ def parse_parent(value: str, field: str = "parent") -> str:
     return value
 
 
+def parse_collection(value: str, field: str = "name") -> str:
+    """A collection's resource name, which must be given. Raises InvalidInput."""
+    if not value:
+        raise InvalidInput([FieldViolation(field, "REQUIRED", 'is empty; give "collections/{collection}"')])
+    return parse_parent(value, field)
+
+
+def parse_collection_id(value: str, field: str = "collection_id") -> str:
+    """The resource name that an id makes; "" for none. Raises InvalidInput."""
+    return parse_parent(f"collections/{value}", field) if value else ""
+
+
 def parse_name(value: str, field: str = "name") -> str:
     """A statement's resource name, "collections/{collection}/statements/{statement}". Raises InvalidInput."""
     raise_if_any(_name_violations(field, value, ""))
@@ -169,6 +227,26 @@ def _name_violations(field: str, name: str, parent: str) -> list[FieldViolation]
     return []
 
 
+def _state_violations(draft: StatementDraft, at: str, parent: str) -> list[FieldViolation]:
+    if draft.state is State.ACTIVE and not draft.superseded_by and draft.state_time is None:
+        return []
+    found = time_violations(f"{at}state_time", draft.state_time)
+    if draft.state is State.ACTIVE and draft.state_time is not None:
+        message = "is set for a statement that is active; leave it empty, or set the state"
+        found.append(FieldViolation(f"{at}state_time", "WRONG_STATE", message))
+    field, successor = f"{at}superseded_by", draft.superseded_by
+    if draft.state is not State.SUPERSEDED:
+        if successor:
+            message = "is set for a statement that is not superseded; leave it empty, or set the state"
+            found.append(FieldViolation(field, "WRONG_STATE", message))
+        return found
+    if not successor:
+        return [*found, FieldViolation(field, "REQUIRED", "is empty; name the statement that took its place")]
+    if successor == draft.name:
+        return [*found, FieldViolation(field, "NO_SUCCESSOR", "is the statement itself; name another")]
+    return found + _name_violations(field, successor, parent or parent_of(draft.name))
+
+
 def _list_violations(field: str, values: Sequence[str], count: Limit, each: Limit) -> list[FieldViolation]:
     if len(values) > count.value:  # the items are not looked at: there may be a million of them
         message = f"has {len(values):,} {count.unit}; keep at most {count.value}"
@@ -177,10 +255,12 @@ def _list_violations(field: str, values: Sequence[str], count: Limit, each: Limi
 
 
 def _validity_violations(draft: StatementDraft, at: str) -> list[FieldViolation]:
+    if draft.stated_time is None and draft.valid_from is None and draft.valid_until is None:
+        return []
     found = [
-        *_time_violations(f"{at}stated_time", draft.stated_time),
-        *_time_violations(f"{at}valid_from", draft.valid_from),
-        *_time_violations(f"{at}valid_until", draft.valid_until),
+        *time_violations(f"{at}stated_time", draft.stated_time),
+        *time_violations(f"{at}valid_from", draft.valid_from),
+        *time_violations(f"{at}valid_until", draft.valid_until),
     ]
     if not found and draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
         message = "is before valid_from; exchange the two or leave one out"
@@ -188,7 +268,8 @@ def _validity_violations(draft: StatementDraft, at: str) -> list[FieldViolation]
     return found
 
 
-def _time_violations(field: str, value: datetime | None) -> list[FieldViolation]:
+def time_violations(field: str, value: datetime | None) -> list[FieldViolation]:
+    """What is wrong with a time: no zone, or outside the years 1 to 9999."""
     if value is None:
         return []
     if value.utcoffset() is None:

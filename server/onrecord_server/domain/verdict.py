@@ -261,7 +261,13 @@ def decide(
         return Decision(Verdict.SUPPORTED, supports, Reason.NONE, judgements)
     silenced = max((j.strength for c, j in pairs if c.by_claimed and j.silenced is not Relation.NEUTRAL), default=0.0)
     if silenced:
-        return Decision(Verdict.NOT_ENOUGH_EVIDENCE, silenced, Reason.NOT_VALID_THEN, judgements)
+        surest = [
+            c.standing
+            for c, j in pairs
+            if c.by_claimed and j.silenced is not Relation.NEUTRAL and j.strength == silenced
+        ]
+        reason = Reason.RETRACTED if all(standing.withdrawn for standing in surest) else Reason.NOT_VALID_THEN
+        return Decision(Verdict.NOT_ENOUGH_EVIDENCE, silenced, reason, judgements)
     if attributed:
         others = _strongest([j for c, j in pairs if not c.by_claimed], Relation.SUPPORTS)
         if others:

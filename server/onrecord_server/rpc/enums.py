@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_pb2 as statement_pb
-from onrecord_server.domain.types import Reason, Relation, Stance, Verdict
+from onrecord_server.domain.types import Reason, Relation, Stance, State, Verdict
 
 STANCE_TO_PROTO: dict[Stance, statement_pb.Stance.ValueType] = {
     Stance.ASSERTED: statement_pb.STANCE_ASSERTED,
@@ -14,6 +14,16 @@ STANCE_TO_PROTO: dict[Stance, statement_pb.Stance.ValueType] = {
 STANCE_FROM_PROTO: dict[int, Stance] = {
     statement_pb.STANCE_UNSPECIFIED: Stance.ASSERTED,  # the contract: an unset stance is an assertion
     **{wire: member for member, wire in STANCE_TO_PROTO.items()},
+}
+
+STATE_TO_PROTO: dict[State, statement_pb.State.ValueType] = {
+    State.ACTIVE: statement_pb.STATE_ACTIVE,
+    State.RETRACTED: statement_pb.STATE_RETRACTED,
+    State.SUPERSEDED: statement_pb.STATE_SUPERSEDED,
+}
+STATE_FROM_PROTO: dict[int, State] = {
+    statement_pb.STATE_UNSPECIFIED: State.ACTIVE,  # the contract: an unset state is an active one
+    **{wire: member for member, wire in STATE_TO_PROTO.items()},
 }
 
 VERDICT_TO_PROTO: dict[Verdict, check_pb.Verdict.ValueType] = {
@@ -40,4 +50,5 @@ REASON_TO_PROTO: dict[Reason, check_pb.Reason.ValueType] = {
     Reason.EXCLUSIVE_ATTRIBUTION: check_pb.REASON_EXCLUSIVE_ATTRIBUTION,
     Reason.NOT_ASSERTED: check_pb.REASON_NOT_ASSERTED,
     Reason.NOT_VALID_THEN: check_pb.REASON_NOT_VALID_THEN,
+    Reason.RETRACTED: check_pb.REASON_RETRACTED,
 }

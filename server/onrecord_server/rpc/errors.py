@@ -54,8 +54,11 @@ def _retry_info(seconds: float) -> error_details_pb2.RetryInfo:
     return info
 
 
-def _resource(error: errors.NotFound | errors.AlreadyExists) -> list[Message]:
-    kind = "onrecord.v1.Statement"
+_Named = errors.NotFound | errors.AlreadyExists | errors.EtagMismatch | errors.CollectionNotEmpty
+
+
+def _resource(error: _Named) -> list[Message]:
+    kind = "onrecord.v1.Statement" if "/statements/" in error.resource_name else "onrecord.v1.Collection"
     return [error_details_pb2.ResourceInfo(resource_type=kind, resource_name=wire_text(error.resource_name))]
 
 
@@ -101,9 +104,43 @@ TABLE: dict[type[errors.OnrecordError], Row] = {
         "Leave `name` empty to have one chosen, or choose another.",
         details=_resource,
     ),
+    errors.CollectionNotFound: Row(
+        grpc.StatusCode.NOT_FOUND,
+        "No collection has this name.",
+        "List the collections to see what there is; create it, or put a statement into it.",
+        details=_resource,
+    ),
+    errors.CollectionExists: Row(
+        grpc.StatusCode.ALREADY_EXISTS,
+        "A collection has this name already.",
+        "Use the collection that is there, or choose another id.",
+        details=_resource,
+    ),
+    errors.RequestIdReused: Row(
+        grpc.StatusCode.ALREADY_EXISTS,
+        "The request id stands for another request in this collection; nothing was done.",
+        "Give each request an id of its own, and repeat a request with an unchanged body.",
+    ),
+    errors.EtagMismatch: Row(
+        grpc.StatusCode.ABORTED,
+        "The resource has changed since its etag was read; nothing was done.",
+        "Read it again, decide anew, and send the new etag.",
+        details=_resource,
+    ),
+    errors.CollectionNotEmpty: Row(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "The collection still holds statements; nothing was done.",
+        "Delete its statements first, or set `force`.",
+        details=_resource,
+    ),
+    errors.ExportStalled: Row(
+        grpc.StatusCode.ABORTED,
+        "Nothing was taken of an export for a minute, so its view of the record was given up.",
+        "Start the export again, and take its messages as they come.",
+    ),
     errors.Overloaded: Row(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "There is no room in the queue; nothing was done.",
+        "There is no room in the queue, or too many exports are under way; nothing was done.",
         "Retry after `RetryInfo.retry_delay`.",
         details=lambda error: [_retry_info(error.retry_after)],
         pushback_ms=lambda error: max(0, round(error.retry_after * 1_000)),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from onrecord_server.domain.errors import OnrecordError
-from onrecord_server.domain.types import Statement, StatementDraft
+from onrecord_server.domain.types import Collection, CollectionDraft, RequestKey, Statement, StatementDraft
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -20,7 +21,9 @@ FloatArray = npt.NDArray[np.float32]
 class Hit:
     """A statement found for a query. `similarity`: cosine of the embeddings, -1 to 1, always computed.
 
-    `lexical_rank` and `vector_rank`: place in each list, from 1; None when not in it. `score`: the fused score.
+    `pending`: it waits for its embedding, so it was found by its words and `similarity` is 0 until somebody fills it in
+    (checking.indexing). `lexical_rank` and `vector_rank`: place in each list, from 1; None when not in it. `score`: the
+    fused score.
     """
 
     statement: Statement
@@ -28,6 +31,7 @@ class Hit:
     score: float
     lexical_rank: int | None
     vector_rank: int | None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,76 @@ class Page:
     total_size: int
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionPage:
+    """One page of a listing of collections. `next_page_token` empty on the last."""
+
+    collections: Sequence[Collection]
+    next_page_token: str
+    total_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of drafts: a statement or an error for each, in their order.
+
+    `replayed`: the request had been answered before, and these are the outcomes of then. `pending`: statements of the
+    collection that wait for their embedding now.
+    """
+
+    outcomes: builtins.list[Statement | OnrecordError]
+    replayed: bool
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A statement without an embedding. `row_id` grows. `revision`: the one that last wrote it, and its `text`."""
+
+    row_id: int
+    revision: int
+    text: str
+
+
+class Snapshot(Protocol):
+    """A collection as it stands at one moment. `total` statements; `revision`: the record's then. To be closed."""
+
+    total: int
+    revision: int
+
+    def read(self, limit: int) -> builtins.list[Statement]:
+        """The next statements in order of creation; none at the end, or after `close`."""
+        ...
+
+    def close(self) -> None:
+        """Give the view up. Idempotent."""
+        ...
+
+
+class CollectionStore(Protocol):
+    """The collections of a store. Errors: CollectionNotFound, CollectionExists, EtagMismatch, those of writes."""
+
+    def create(self, draft: CollectionDraft, request: RequestKey | None = None) -> Collection:
+        """Create an empty one. request: as in StatementStore.put; its ids count among those of collections."""
+        ...
+
+    def get(self, name: str) -> Collection:
+        """One collection by resource name."""
+        ...
+
+    def list(self, page_size: int, page_token: str) -> CollectionPage:
+        """One page in the order they began to exist."""
+        ...
+
+    def replace(self, draft: CollectionDraft, *, etag: str) -> Collection:
+        """Give the collection of this name the draft's fields, while it has this etag ("": whatever it has)."""
+        ...
+
+    def delete(self, name: str, *, etag: str = "", force: bool = False) -> int:
+        """Delete a collection, or raise CollectionNotEmpty unless forced; the number of statements deleted with it."""
+        ...
+
+
 class StatementStore(Protocol):
     """The system of record. Thread-safe. When a write returns, it is durable.
 
@@ -47,13 +121,38 @@ class StatementStore(Protocol):
 
     kind: str
 
+    @property
+    def collections(self) -> CollectionStore:
+        """The collections that statements belong to."""
+        ...
+
+    def put(
+        self,
+        parent: str,
+        drafts: Sequence[StatementDraft],
+        vectors: FloatArray | None,
+        *,
+        all_or_none: bool = False,
+        request: RequestKey | None = None,
+        failed: Mapping[int, OnrecordError] | None = None,
+    ) -> Stored:
+        """Store the drafts in one transaction; a taken name yields AlreadyExists in its place, the rest are kept.
+
+        vectors: shape (len(drafts), dimension), unit length; None: they are to come (`pending`). all_or_none: raise the
+        AlreadyExists, and keep nothing. request: when it was answered before, change nothing and give the outcomes of
+        then; else keep them with what is stored. Raises RequestIdReused. failed: errors of drafts, by place, that are
+        passed over; their vectors are not looked at.
+        """
+        ...
+
+    def replay(self, parent: str, drafts: Sequence[StatementDraft], request: RequestKey) -> Stored | None:
+        """The outcomes of a request that was answered before, or None. Raises RequestIdReused."""
+        ...
+
     def create(
         self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray, *, all_or_none: bool = False
     ) -> builtins.list[Statement | OnrecordError]:
-        """Store the drafts in one transaction; a taken name yields AlreadyExists in its place, the rest are kept.
-
-        vectors: shape (len(drafts), dimension), unit length. all_or_none: raise the AlreadyExists, and keep nothing.
-        """
+        """The outcomes of `put`, without its refinements."""
         ...
 
     def get(self, name: str) -> Statement:
@@ -64,8 +163,31 @@ class StatementStore(Protocol):
         """One page in order of creation."""
         ...
 
-    def delete(self, name: str) -> None:
-        """Take one statement off the record, or NotFound."""
+    def replace(self, name: str, draft: StatementDraft, vector: FloatArray | None, *, etag: str) -> Statement:
+        """Give a statement the draft's fields but its name, while it has this etag. Raises NotFound, EtagMismatch.
+
+        vector: of the text, when that has changed; None keeps the embedding.
+        """
+        ...
+
+    def supersede(
+        self,
+        name: str,
+        successor: str | StatementDraft,
+        vector: FloatArray | None,
+        *,
+        etag: str = "",
+        since: datetime | None = None,
+    ) -> tuple[Statement, Statement]:
+        """Mark a statement as replaced by another of its collection, or by a new one with its vector; both as they are.
+
+        etag "": whatever it has. since: None reads as now, or as it was when this changes nothing. Raises NotFound,
+        EtagMismatch, AlreadyExists, InvalidInput (superseded_by NO_SUCCESSOR).
+        """
+        ...
+
+    def delete(self, name: str, *, etag: str = "") -> None:
+        """Take one statement off the record, while it has this etag ("": whatever). NotFound, EtagMismatch."""
         ...
 
     def document_statements(self, parent: str, document: str) -> builtins.list[Statement]:
@@ -80,6 +202,22 @@ class StatementStore(Protocol):
         speaker_words: keep to statements whose speaker's name or aliases hold one of these words. They are found by
         BM25 alone, so that what one speaker said is found in a large record whatever others said.
         """
+        ...
+
+    def export(self, parent: str) -> Snapshot:
+        """A view of a collection as it stands now."""
+        ...
+
+    def pending(self, limit: int, after: int = 0) -> Sequence[Pending]:
+        """The oldest statements that wait for their embedding, of all collections, beyond a row id."""
+        ...
+
+    def settle(self, done: Sequence[Pending], vectors: FloatArray) -> int:
+        """Store embeddings of such statements, and say how many; what changed or went meanwhile is passed over."""
+        ...
+
+    def pending_count(self, parent: str | None = None) -> int:
+        """How many statements wait for their embedding, in a collection or in all."""
         ...
 
     def count(self, parent: str | None = None) -> int:

@@ -8,11 +8,22 @@ import hashlib
 import hmac
 import struct
 
+from onrecord_server.domain import limits
 from onrecord_server.domain.errors import FieldViolation, InvalidInput
+
+DEFAULT_PAGE = 100
 
 _FORM = struct.Struct(">BQ")  # form of the token, last row id given
 _VERSION = 1
 _TAG_BYTES = 12
+
+
+def page_size(asked: int) -> int:
+    """Rows of a page: 0 reads as 100, more than 1,000 as 1,000. Raises InvalidInput for less than nothing."""
+    if asked < 0:
+        message = f"is {asked}; choose 0 (the default, {DEFAULT_PAGE}) to {limits.PAGE_SIZE.value}"
+        raise InvalidInput([FieldViolation("page_size", "OUT_OF_RANGE", message)])
+    return min(asked or DEFAULT_PAGE, limits.PAGE_SIZE.value)
 
 
 def make(key: bytes, parent: str, last_row: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
-from onrecord_server.domain.types import Source, Span, Speaker, Stance, Statement, StatementDraft
+from onrecord_server.domain.types import Source, Span, Speaker, Stance, State, Statement, StatementDraft
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -35,64 +36,137 @@ COLUMNS = (
     "original_end",
     "create_time",
     "revision",
+    "state",
+    "superseded_by",
+    "state_time",
+    "update_time",
 )
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
+
+@overload
+def microseconds(time: datetime) -> int: ...
+@overload
+def microseconds(time: None) -> None: ...
+@overload
+def microseconds(time: datetime | None) -> int | None: ...
 def microseconds(time: datetime | None) -> int | None:
     """Microseconds since 1970 UTC; exact, negative before."""
     return None if time is None else (time - _EPOCH) // _MICROSECOND
 
 
+@overload
+def from_microseconds(value: int) -> datetime: ...
+@overload
+def from_microseconds(value: None) -> None: ...
+@overload
+def from_microseconds(value: int | None) -> datetime | None: ...
 def from_microseconds(value: int | None) -> datetime | None:
     """The instant in UTC."""
     return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-def row_of(draft: StatementDraft, *, statement_id: str, create_time: datetime, revision: int) -> tuple[object, ...]:
-    """The values of COLUMNS."""
-    span = draft.original_span
+def _in_utc(time: datetime | None) -> datetime | None:
+    return time if time is None or time.tzinfo is UTC else from_microseconds(microseconds(time))
+
+
+def as_stored(draft: StatementDraft, parent: str, *, statement_id: str, now: datetime, revision: int) -> Statement:
+    """The statement that a draft becomes: what `statement_of` reads back of its row."""
+    source, state_time = draft.source, _in_utc(draft.state_time)
+    if draft.state is not State.ACTIVE and state_time is None:
+        state_time = now
+    if source.publish_time is not None:
+        source = replace(source, publish_time=_in_utc(source.publish_time))
+    return Statement(
+        name=f"{parent}/statements/{statement_id}",
+        text=draft.text,
+        context=draft.context,
+        speaker=draft.speaker,
+        relayed_by=draft.relayed_by,
+        stance=draft.stance,
+        source=source,
+        stated_time=_in_utc(draft.stated_time),
+        valid_from=_in_utc(draft.valid_from),
+        valid_until=_in_utc(draft.valid_until),
+        labels=draft.labels,
+        document=draft.document,
+        original=draft.original,
+        original_span=draft.original_span,
+        state=draft.state,
+        superseded_by=draft.superseded_by,
+        state_time=state_time,
+        create_time=now,
+        update_time=now,
+        etag=etag_of(revision),
+    )
+
+
+def etag_of(revision: int) -> str:
+    """The etag of what was last written by this revision of the record."""
+    return f"{revision:x}"
+
+
+def row_of(statement: Statement, revision: int) -> tuple[object, ...]:
+    """The values of COLUMNS. revision: the one that writes it."""
+    source, span = statement.source, statement.original_span
+    updated = statement.update_time
     return (
-        statement_id,
-        draft.text,
-        draft.context,
-        draft.speaker.name,
-        json.dumps(draft.speaker.aliases, ensure_ascii=False),
-        draft.relayed_by,
-        draft.stance.value,
-        draft.source.uri,
-        draft.source.title,
-        draft.source.publisher,
-        microseconds(draft.source.publish_time),
-        microseconds(draft.stated_time),
-        microseconds(draft.valid_from),
-        microseconds(draft.valid_until),
-        json.dumps(draft.labels, ensure_ascii=False),
-        draft.document,
-        draft.original,
+        id_of(statement.name),
+        statement.text,
+        statement.context,
+        statement.speaker.name,
+        _to_json(statement.speaker.aliases) if statement.speaker.aliases else "[]",
+        statement.relayed_by,
+        statement.stance.value,
+        source.uri,
+        source.title,
+        source.publisher,
+        microseconds(source.publish_time),
+        microseconds(statement.stated_time),
+        microseconds(statement.valid_from),
+        microseconds(statement.valid_until),
+        _to_json(statement.labels) if statement.labels else "[]",
+        statement.document,
+        statement.original,
         None if span is None else span.start,
         None if span is None else span.end,
-        microseconds(create_time),
+        microseconds(statement.create_time),
         revision,
+        statement.state.value,
+        id_of(statement.superseded_by),
+        microseconds(statement.state_time),
+        None if updated == statement.create_time else microseconds(updated),
     )
+
+
+def id_of(name: str) -> str:
+    """The last part of a statement's name; "" of none."""
+    return name.rpartition("/")[2]
 
 
 def statement_of(parent: str, row: Sequence[Any]) -> Statement:
     """The statement in a row of COLUMNS, of the collection `parent`."""
+    create_time = from_microseconds(row[19])
     return Statement(
         name=f"{parent}/statements/{row[0]}",
         text=row[1],
         context=row[2],
-        speaker=Speaker(row[3], tuple(json.loads(row[4]))),
+        speaker=Speaker(row[3], tuple(json.loads(row[4])) if row[4] != "[]" else ()),
         relayed_by=row[5],
         stance=Stance(row[6]),
         source=Source(row[7], row[8], row[9], from_microseconds(row[10])),
         stated_time=from_microseconds(row[11]),
         valid_from=from_microseconds(row[12]),
         valid_until=from_microseconds(row[13]),
-        labels=tuple(json.loads(row[14])),
+        labels=tuple(json.loads(row[14])) if row[14] != "[]" else (),
         document=row[15],
         original=row[16],
         original_span=None if row[17] is None else Span(row[17], row[18]),
-        create_time=from_microseconds(row[19]),
-        etag=f"{row[20]:x}",  # the revision that last wrote it
+        create_time=create_time,
+        etag=etag_of(row[20]),
+        state=State(row[21]),
+        superseded_by=f"{parent}/statements/{row[22]}" if row[22] else "",
+        state_time=from_microseconds(row[23]),
+        update_time=create_time if row[24] is None else from_microseconds(row[24]),
     )

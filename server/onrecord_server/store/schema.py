@@ -104,6 +104,8 @@ ALTER TABLE statements ADD COLUMN superseded_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE statements ADD COLUMN state_time INTEGER;
 ALTER TABLE statements ADD COLUMN update_time INTEGER;
 
+-- Words of new statements are put in by what inserts them, many at once: a tenth faster than row by row.
+DROP TRIGGER statement_words_in;
 CREATE TRIGGER statement_words_new AFTER UPDATE OF text, context, speaker, aliases, original ON statements BEGIN
     INSERT INTO statement_words (statement_words, rowid, text, context, speaker, aliases, original)
     VALUES ('delete', old.id, old.text, old.context, old.speaker, old.aliases, old.original);

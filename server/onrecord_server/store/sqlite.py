@@ -5,46 +5,33 @@ One process writes to a file; others may open it for reading (see `open_store`).
 
 from __future__ import annotations
 
-import base64
 import builtins
-import secrets
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from onrecord_server.domain import limits, validation
-from onrecord_server.domain.errors import (
-    AlreadyExists,
-    FieldViolation,
-    InvalidInput,
-    NotFound,
-    OnrecordError,
-    StoreError,
-    StoreUnusable,
-)
-from onrecord_server.domain.types import Statement, StatementDraft
-from onrecord_server.store import fusion, page_tokens
-from onrecord_server.store.base import FloatArray, Hit, Page
+from onrecord_server.domain import validation
+from onrecord_server.domain.errors import AlreadyExists, ModelError, OnrecordError, StoreError, StoreUnusable
+from onrecord_server.domain.types import CollectionDraft, RequestKey, Statement, StatementDraft
+from onrecord_server.store import changing, collections, fusion, inserting, page_tokens, pending, requests
+from onrecord_server.store.base import FloatArray, Hit, Page, Pending, Stored
+from onrecord_server.store.collections import CollectionTable
 from onrecord_server.store.connections import DAMAGED, Connections
 from onrecord_server.store.lexical import WordCutter, match_expression
-from onrecord_server.store.rows import COLUMNS, row_of, statement_of
-from onrecord_server.store.vectors import VectorIndex, from_blobs, to_blob
+from onrecord_server.store.rows import COLUMNS, as_stored, id_of, statement_of
+from onrecord_server.store.snapshot import Snapshot
+from onrecord_server.store.vectors import VectorIndex, from_blobs
 
-_DEFAULT_PAGE = 100
 _DEPTH = 50  # rows taken from each of the two rankings before they are fused
 _RRF_K = 5  # chosen, as the weight, on development claims: tests/bench/retrieval_eval.py --variants
 _VECTOR_WEIGHT = 0.5
 
 # Constants, never input, are put into these texts.
 _FIELDS = ", ".join(f"s.{column}" for column in COLUMNS)
-_INSERT = (
-    f"INSERT INTO statements (collection_id, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)}) "  # noqa: S608
-    "ON CONFLICT (collection_id, statement_id) DO NOTHING RETURNING id"
-)
 _SELECT = f"SELECT s.id, {_FIELDS} FROM statements s JOIN collections c ON c.id = s.collection_id"  # noqa: S608
 
 
@@ -77,6 +64,7 @@ class SqliteStore:
             with self._db.reading() as connection:
                 (self._token_key,) = connection.execute("SELECT page_token_key FROM record").fetchone()
                 self._load_vectors(connection)
+            self.collections = CollectionTable(self._db, self._token_key, self._drop_index)
         except StoreError as error:
             self.close()
             why = error.__cause__ or error.message  # for whoever starts the server, SQLite's own words help
@@ -88,63 +76,76 @@ class SqliteStore:
             self.close()
             raise
 
+    def put(
+        self,
+        parent: str,
+        drafts: Sequence[StatementDraft],
+        vectors: FloatArray | None,
+        *,
+        all_or_none: bool = False,
+        request: RequestKey | None = None,
+        failed: Mapping[int, OnrecordError] | None = None,
+    ) -> Stored:
+        """See StatementStore.put."""
+        failed = failed or {}
+        self._check_vectors(vectors, len(drafts))
+        if any(draft.name and validation.parent_of(draft.name) != parent for draft in drafts):
+            raise ValueError("a draft's name lies in another collection than the parent")
+        if not drafts and request is None:
+            return Stored([], False, self.pending_count(parent))
+        now = datetime.now(UTC)
+        with self._db.exclusive():
+            with self._db.writing() as connection:
+                if request and (answer := requests.look_up(connection, parent, request, now)):
+                    return Stored(_replayed(parent, drafts, answer), True, pending.count(connection, parent))
+                revision = collections.revision_of(connection) + 1
+                collection, _ = collections.find(connection, parent)
+                outcomes, kept = _outcomes(connection, collection, parent, drafts, failed, now, revision)
+                if all_or_none and (errors := [item for item in outcomes if isinstance(item, OnrecordError)]):
+                    raise errors[0]
+                ids = range(0)
+                if kept:
+                    collection = collection or collections.make(connection, CollectionDraft(parent), now, revision)
+                    made = [outcome for outcome in outcomes if isinstance(outcome, Statement)]
+                    ids = inserting.insert(connection, collection, made, revision)
+                    if vectors is None:
+                        pending.note(connection, collection, ids)
+                    else:
+                        vectors = vectors if len(kept) == len(drafts) else vectors[kept]
+                        inserting.insert_vectors(connection, ids, vectors)
+                    collections.count_write(connection, collection, len(ids))
+                if request:
+                    requests.remember(connection, parent, request, _answer(outcomes, failed, now, revision))
+                waiting = pending.count(connection, parent)
+            if ids and vectors is not None:
+                self._index(collection).add(ids, np.asarray(vectors, np.float32))
+        return Stored(outcomes, False, waiting)
+
     def create(
         self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray, *, all_or_none: bool = False
     ) -> builtins.list[Statement | OnrecordError]:
         """See StatementStore.create."""
-        if vectors.shape != (len(drafts), self._dimension):
-            raise ValueError(f"vectors have the shape {vectors.shape}, not {(len(drafts), self._dimension)}")
-        if not np.isfinite(vectors).all():
-            raise ValueError("a vector holds NaN or infinity")
-        if not drafts:
-            return []
-        now = datetime.now(UTC)
-        results: builtins.list[Statement | OnrecordError] = []
-        ids: builtins.list[int] = []
-        kept: builtins.list[int] = []
-        with self._db.exclusive():
-            with self._db.writing() as connection:
-                collection = _make_collection(connection, parent)
-                revision = _revision(connection) + 1
-                for position, draft in enumerate(drafts):
-                    if draft.name and validation.parent_of(draft.name) != parent:
-                        raise ValueError("a draft's name lies in another collection than the parent")
-                    inserted = _insert(connection, collection, draft, now, revision)
-                    if inserted is None:
-                        if all_or_none:
-                            raise AlreadyExists(draft.name)  # which undoes the transaction
-                        results.append(AlreadyExists(draft.name))
-                        continue
-                    row_id, row = inserted
-                    connection.execute("INSERT INTO embeddings VALUES (?, ?)", (row_id, to_blob(vectors[position])))
-                    ids.append(row_id)
-                    kept.append(position)
-                    results.append(statement_of(parent, row))
-                if ids:
-                    _count_write(connection, collection, len(ids))
-            self._index(collection).add(ids, np.asarray(vectors, np.float32)[kept])
-        return results
+        return self.put(parent, drafts, vectors, all_or_none=all_or_none).outcomes
+
+    def replay(self, parent: str, drafts: Sequence[StatementDraft], request: RequestKey) -> Stored | None:
+        """See StatementStore.replay."""
+        with self._db.reading() as connection:
+            answer = requests.look_up(connection, parent, request, datetime.now(UTC))
+            if answer is None:
+                return None
+            return Stored(_replayed(parent, drafts, answer), True, pending.count(connection, parent))
 
     def get(self, name: str) -> Statement:
         """See StatementStore.get."""
-        parent, statement_id = _split(name)
         with self._db.reading() as connection:
-            row = connection.execute(
-                f"{_SELECT} WHERE c.name = ? AND s.statement_id = ?", (parent, statement_id)
-            ).fetchone()
-        if row is None:
-            raise NotFound(name)
-        return statement_of(parent, row[1:])
+            return changing.find(connection, name).statement
 
     def list(self, parent: str, page_size: int, page_token: str) -> Page:
         """See StatementStore.list. page_size: 0 reads as 100, more than 1,000 as 1,000."""
-        if page_size < 0:
-            message = f"is {page_size}; choose 0 (the default, {_DEFAULT_PAGE}) to {limits.PAGE_SIZE.value}"
-            raise InvalidInput([FieldViolation("page_size", "OUT_OF_RANGE", message)])
-        size = min(page_size or _DEFAULT_PAGE, limits.PAGE_SIZE.value)
+        size = page_tokens.page_size(page_size)
         after = page_tokens.read(self._token_key, parent, page_token)
         with self._db.reading() as connection:
-            collection, total = _collection(connection, parent)
+            collection, total = collections.find(connection, parent)
             rows = connection.execute(
                 f"{_SELECT} WHERE s.collection_id = ? AND s.id > ? ORDER BY s.id LIMIT ?", (collection, after, size + 1)
             ).fetchall()
@@ -152,20 +153,67 @@ class SqliteStore:
         token = page_tokens.make(self._token_key, parent, rows[size - 1][0]) if more else ""
         return Page([statement_of(parent, row[1:]) for row in rows[:size]], token, total)
 
-    def delete(self, name: str) -> None:
-        """See StatementStore.delete."""
-        parent, statement_id = _split(name)
+    def replace(self, name: str, draft: StatementDraft, vector: FloatArray | None, *, etag: str) -> Statement:
+        """See StatementStore.replace."""
         with self._db.exclusive():
             with self._db.writing() as connection:
-                collection, _ = _collection(connection, parent)
-                row = connection.execute(
-                    "DELETE FROM statements WHERE collection_id = ? AND statement_id = ? RETURNING id",
-                    (collection, statement_id),
-                ).fetchone()
-                if row is None:
-                    raise NotFound(name)
-                _count_write(connection, collection, -1)
-            self._index(collection).remove(row[0])
+                row = changing.find(connection, name)
+                row.check(etag)
+                made = changing.rewrite(connection, row, draft)
+                if vector is not None:
+                    changing.replace_vector(connection, row, vector)
+                collections.count_write(connection)
+            if vector is not None:
+                index = self._index(row.collection)
+                index.remove(row.row_id)
+                index.add([row.row_id], np.asarray(vector, np.float32).reshape(1, self._dimension))
+        return made
+
+    def supersede(
+        self,
+        name: str,
+        successor: str | StatementDraft,
+        vector: FloatArray | None,
+        *,
+        etag: str = "",
+        since: datetime | None = None,
+    ) -> tuple[Statement, Statement]:
+        """See StatementStore.supersede."""
+        parent = validation.parent_of(name)
+        with self._db.exclusive():
+            with self._db.writing() as connection:
+                row = changing.find(connection, name)
+                row.check(etag)
+                ids = range(0)
+                if isinstance(successor, str):
+                    taken = changing.find_successor(connection, name, successor)
+                else:
+                    now, revision = datetime.now(UTC), collections.revision_of(connection) + 1
+                    (made,), _ = _outcomes(connection, row.collection, parent, [successor], {}, now, revision)
+                    if isinstance(made, OnrecordError):
+                        raise made
+                    taken = made
+                    ids = inserting.insert(connection, row.collection, [taken], revision)
+                    if vector is None:
+                        pending.note(connection, row.collection, ids)
+                    else:
+                        inserting.insert_vectors(connection, ids, vector.reshape(1, self._dimension))
+                    collections.count_write(connection, row.collection, 1)
+                old = changing.supersede(connection, row, taken.name, since)
+            if ids and vector is not None:
+                self._index(row.collection).add(ids, np.asarray(vector, np.float32).reshape(1, self._dimension))
+        return old, taken
+
+    def delete(self, name: str, *, etag: str = "") -> None:
+        """See StatementStore.delete."""
+        with self._db.exclusive():
+            with self._db.writing() as connection:
+                row = changing.find(connection, name)
+                row.check(etag)
+                pending.forget(connection, row.collection, [row.row_id])
+                connection.execute("DELETE FROM statements WHERE id = ?", (row.row_id,))
+                collections.count_write(connection, row.collection, -1)
+            self._index(row.collection).remove(row.row_id)
 
     def document_statements(self, parent: str, document: str) -> builtins.list[Statement]:
         """See StatementStore.document_statements."""
@@ -187,7 +235,7 @@ class SqliteStore:
         query = np.asarray(vector, np.float32).reshape(self._dimension)
         with self._db.reading() as connection:
             self._follow_writer(connection)
-            collection, total = _collection(connection, parent)
+            collection, total = collections.find(connection, parent)
             if total == 0:
                 return []
             lexical = fusion.ranks(self._lexical(connection, collection, text, depth, speaker_words))
@@ -195,38 +243,83 @@ class SqliteStore:
             fused = fusion.fuse(lexical, nearest, k=_RRF_K, vector_weight=_VECTOR_WEIGHT)[:limit]
             marks = ",".join("?" * len(fused))
             rows = connection.execute(
-                f"SELECT s.id, e.vector, {_FIELDS} FROM statements s JOIN embeddings e ON e.id = s.id "  # noqa: S608
+                f"SELECT s.id, e.vector, {_FIELDS} FROM statements s LEFT JOIN embeddings e ON e.id = s.id "  # noqa: S608
                 f"WHERE s.id IN ({marks})",
                 [row_id for row_id, _ in fused],
             ).fetchall()
         if not rows:
             return []
-        similarities = np.clip(from_blobs([row[1] for row in rows], self._dimension) @ query, -1.0, 1.0)
-        found = {row[0]: (row, float(similarity)) for row, similarity in zip(rows, similarities, strict=True)}
+        embedded = [row for row in rows if row[1] is not None]
+        similarities = np.clip(from_blobs([row[1] for row in embedded], self._dimension) @ query, -1.0, 1.0)
+        found = {row[0]: (row, 0.0) for row in rows}
+        found |= {row[0]: (row, float(similarity)) for row, similarity in zip(embedded, similarities, strict=True)}
         return [
-            Hit(statement_of(parent, row[2:]), similarity, score, lexical.get(row_id), nearest.get(row_id))
+            Hit(
+                statement_of(parent, row[2:]),
+                similarity,
+                score,
+                lexical.get(row_id),
+                nearest.get(row_id),
+                pending=row[1] is None,
+            )
             for row_id, score in fused
             if row_id in found  # else deleted since the index answered
             for row, similarity in [found[row_id]]
         ]
 
+    def export(self, parent: str) -> Snapshot:
+        """See StatementStore.export."""
+        return Snapshot(self._db, parent)
+
+    def pending(self, limit: int, after: int = 0) -> builtins.list[Pending]:
+        """See StatementStore.pending."""
+        with self._db.reading() as connection:
+            return pending.oldest(connection, limit, after)
+
+    def settle(self, done: Sequence[Pending], vectors: FloatArray) -> int:
+        """See StatementStore.settle."""
+        self._check_vectors(vectors, len(done))
+        if not done:
+            return 0
+        with self._db.exclusive():
+            with self._db.writing() as connection:
+                settled = pending.settle(connection, done, vectors)
+                if settled:
+                    collections.count_write(connection)
+            for collection, (ids, places) in settled.items():
+                self._index(collection).add(ids, np.asarray(vectors, np.float32)[places])
+        return sum(len(ids) for ids, _ in settled.values())
+
+    def pending_count(self, parent: str | None = None) -> int:
+        """See StatementStore.pending_count."""
+        with self._db.reading() as connection:
+            return pending.count(connection, parent)
+
     def count(self, parent: str | None = None) -> int:
         """See StatementStore.count."""
         with self._db.reading() as connection:
             if parent is not None:
-                return _collection(connection, parent)[1]
+                return collections.find(connection, parent)[1]
             (total,) = connection.execute("SELECT coalesce(sum(statement_count), 0) FROM collections").fetchone()
             return int(total)
 
     def revision(self) -> int:
         """See StatementStore.revision."""
         with self._db.reading() as connection:
-            return _revision(connection)
+            return collections.revision_of(connection)
 
     def close(self) -> None:
         """See StatementStore.close."""
         self._db.close()
         self._cutter.close()
+
+    def _check_vectors(self, vectors: FloatArray | None, count: int) -> None:
+        if vectors is None:
+            return
+        if vectors.shape != (count, self._dimension):
+            raise ValueError(f"vectors have the shape {vectors.shape}, not {(count, self._dimension)}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("a vector holds NaN or infinity")
 
     # ------------------------------------------------------------------ search
 
@@ -248,6 +341,10 @@ class SqliteStore:
         with self._index_lock:
             return self._indexes.setdefault(collection, VectorIndex(self._dimension))
 
+    def _drop_index(self, collection: int) -> None:
+        with self._index_lock:
+            self._indexes.pop(collection, None)
+
     def _load_vectors(self, connection: sqlite3.Connection) -> None:
         """Build the vector index of every collection from the rows."""
         indexes: dict[int, VectorIndex] = {}
@@ -259,58 +356,60 @@ class SqliteStore:
             ).fetchall()
             index = indexes[collection] = VectorIndex(self._dimension)
             index.add([row[0] for row in rows], from_blobs([row[1] for row in rows], self._dimension))
-        revision = _revision(connection)
+        revision = collections.revision_of(connection)
         with self._index_lock:
             self._indexes = indexes
             self._indexed_revision = revision
 
     def _follow_writer(self, connection: sqlite3.Connection) -> None:
         """Opened for reading, another process may have written: read the vectors again if it has."""
-        if self._db.read_only and _revision(connection) != self._indexed_revision:
+        if self._db.read_only and collections.revision_of(connection) != self._indexed_revision:
             self._load_vectors(connection)
 
 
-def _split(name: str) -> tuple[str, str]:
-    parent, _, statement_id = name.partition("/statements/")
-    return parent, statement_id
+def _outcomes(
+    connection: sqlite3.Connection,
+    collection: int,
+    parent: str,
+    drafts: Sequence[StatementDraft],
+    failed: Mapping[int, OnrecordError],
+    now: datetime,
+    revision: int,
+) -> tuple[builtins.list[Statement | OnrecordError], builtins.list[int]]:
+    """What becomes of each draft, and the places of those that are to be stored."""
+    taken = inserting.taken_places(connection, collection, drafts, failed)
+    outcomes: builtins.list[Statement | OnrecordError] = []
+    kept: builtins.list[int] = []
+    for place, draft in enumerate(drafts):
+        if place in failed:
+            outcomes.append(failed[place])
+        elif place in taken:
+            outcomes.append(AlreadyExists(draft.name))
+        else:
+            statement_id = id_of(draft.name) or inserting.new_id()
+            outcomes.append(as_stored(draft, parent, statement_id=statement_id, now=now, revision=revision))
+            kept.append(place)
+    return outcomes, kept
 
 
-def _collection(connection: sqlite3.Connection, parent: str) -> tuple[int, int]:
-    """(row id, number of statements) of a collection; (0, 0) for one that does not exist."""
-    row = connection.execute("SELECT id, statement_count FROM collections WHERE name = ?", (parent,)).fetchone()
-    return (0, 0) if row is None else (row[0], row[1])
+def _answer(
+    outcomes: Sequence[Statement | OnrecordError], failed: Mapping[int, OnrecordError], now: datetime, revision: int
+) -> requests.Answer:
+    """What of the outcomes a repetition cannot make anew."""
+    ids = tuple(id_of(item.name) if isinstance(item, Statement) else None for item in outcomes)
+    return requests.Answer(now, revision, ids, {place: error.message for place, error in failed.items()})
 
 
-def _make_collection(connection: sqlite3.Connection, parent: str) -> int:
-    connection.execute("INSERT INTO collections (name) VALUES (?) ON CONFLICT DO NOTHING", (parent,))
-    return _collection(connection, parent)[0]
-
-
-def _revision(connection: sqlite3.Connection) -> int:
-    (revision,) = connection.execute("SELECT revision FROM record").fetchone()
-    return int(revision)
-
-
-def _count_write(connection: sqlite3.Connection, collection: int, added: int) -> None:
-    """Keep the number of statements and the number of writes in step with a write."""
-    connection.execute("UPDATE collections SET statement_count = statement_count + ? WHERE id = ?", (added, collection))
-    connection.execute("UPDATE record SET revision = revision + 1")
-
-
-def _insert(
-    connection: sqlite3.Connection, collection: int, draft: StatementDraft, now: datetime, revision: int
-) -> tuple[int, tuple[object, ...]] | None:
-    """(row id, row) of the new statement; None when the draft's own name is taken."""
-    while True:
-        statement_id = _split(draft.name)[1] or _new_id()
-        row = row_of(draft, statement_id=statement_id, create_time=now, revision=revision)
-        inserted = connection.execute(_INSERT, (collection, *row)).fetchone()
-        if inserted is not None:
-            return inserted[0], row
-        if draft.name:
-            return None  # else: our own choice collided; choose again
-
-
-def _new_id() -> str:
-    """A fresh statement id: 16 characters of a-z and 2-7, 80 random bits."""
-    return base64.b32encode(secrets.token_bytes(10)).decode().lower()
+def _replayed(
+    parent: str, drafts: Sequence[StatementDraft], answer: requests.Answer
+) -> builtins.list[Statement | OnrecordError]:
+    """The outcomes of then."""
+    outcomes: builtins.list[Statement | OnrecordError] = []
+    for place, (draft, made) in enumerate(zip(drafts, answer.ids, strict=True)):
+        if made is not None:
+            outcomes.append(as_stored(draft, parent, statement_id=made, now=answer.time, revision=answer.revision))
+        elif place in answer.failed:
+            outcomes.append(ModelError(answer.failed[place]))
+        else:
+            outcomes.append(AlreadyExists(draft.name))
+    return outcomes

@@ -1,0 +1,166 @@
+"""Collections: the rows that statements belong to, and what callers may do with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from onrecord_server.domain.errors import CollectionExists, CollectionNotEmpty, CollectionNotFound, EtagMismatch
+from onrecord_server.domain.types import Collection, CollectionDraft, RequestKey
+from onrecord_server.store import page_tokens, requests
+from onrecord_server.store.base import CollectionPage
+from onrecord_server.store.connections import Connections
+from onrecord_server.store.inserting import new_id
+from onrecord_server.store.rows import etag_of, from_microseconds, microseconds
+
+SCOPE = "collections"  # of page tokens and request ids
+
+_FIELDS = "name, display_name, description, statement_count, pending_count, create_time, update_time, revision"
+
+
+def find(connection: sqlite3.Connection, parent: str) -> tuple[int, int]:
+    """(row id, number of statements) of a collection; (0, 0) for one that does not exist."""
+    row = connection.execute("SELECT id, statement_count FROM collections WHERE name = ?", (parent,)).fetchone()
+    return (0, 0) if row is None else (row[0], row[1])
+
+
+def make(connection: sqlite3.Connection, draft: CollectionDraft, now: datetime, revision: int) -> int:
+    """The row id of a collection, which is created when it does not exist. A row id is never given twice."""
+    collection, _ = find(connection, draft.name)
+    if collection:
+        return collection
+    connection.execute("UPDATE record SET last_collection = last_collection + 1")
+    (last,) = connection.execute("SELECT last_collection FROM record").fetchone()
+    time = microseconds(now)
+    connection.execute(
+        "INSERT INTO collections (id, name, display_name, description, create_time, update_time, revision) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (last, draft.name, draft.display_name, draft.description, time, time, revision),
+    )
+    return int(last)
+
+
+def revision_of(connection: sqlite3.Connection) -> int:
+    """Number of writes to the record."""
+    (revision,) = connection.execute("SELECT revision FROM record").fetchone()
+    return int(revision)
+
+
+def count_write(connection: sqlite3.Connection, collection: int = 0, added: int = 0) -> None:
+    """Keep the number of statements and the number of writes in step with a write."""
+    if added:
+        connection.execute(
+            "UPDATE collections SET statement_count = statement_count + ? WHERE id = ?", (added, collection)
+        )
+    connection.execute("UPDATE record SET revision = revision + 1")
+
+
+class CollectionTable:
+    """A CollectionStore in a SQLite file; see there. Thread-safe.
+
+    dropped: called with the row id of a collection that was deleted, before anybody else may write.
+    """
+
+    def __init__(self, connections: Connections, token_key: bytes, dropped: Callable[[int], None]) -> None:
+        self._db = connections
+        self._token_key = token_key
+        self._dropped = dropped
+
+    def create(self, draft: CollectionDraft, request: RequestKey | None = None) -> Collection:
+        """See CollectionStore.create."""
+        now = datetime.now(UTC)
+        with self._db.writing() as connection:
+            if request and (answer := requests.look_up(connection, SCOPE, request, now)):
+                return _as_made(draft, f"collections/{answer.ids[0]}", answer.time, answer.revision)
+            name = draft.name or f"collections/{new_id()}"
+            if find(connection, name)[0]:
+                raise CollectionExists(name)
+            revision = revision_of(connection) + 1
+            made = _as_made(draft, name, now, revision)
+            make(connection, made, now, revision)
+            count_write(connection)
+            if request:
+                answer = requests.Answer(now, revision, (name.removeprefix("collections/"),), {})
+                requests.remember(connection, SCOPE, request, answer)
+        return made
+
+    def get(self, name: str) -> Collection:
+        """See CollectionStore.get."""
+        with self._db.reading() as connection:
+            return _read(connection, name)
+
+    def list(self, page_size: int, page_token: str) -> CollectionPage:
+        """See CollectionStore.list."""
+        size = page_tokens.page_size(page_size)
+        after = page_tokens.read(self._token_key, SCOPE, page_token)
+        with self._db.reading() as connection:
+            (total,) = connection.execute("SELECT count(*) FROM collections").fetchone()
+            rows = connection.execute(
+                f"SELECT id, {_FIELDS} FROM collections WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - constants
+                (after, size + 1),
+            ).fetchall()
+        token = page_tokens.make(self._token_key, SCOPE, rows[size - 1][0]) if len(rows) > size else ""
+        return CollectionPage([_collection_of(row[1:]) for row in rows[:size]], token, total)
+
+    def replace(self, draft: CollectionDraft, *, etag: str) -> Collection:
+        """See CollectionStore.replace."""
+        with self._db.writing() as connection:
+            _check(_read(connection, draft.name), etag)
+            now, revision = microseconds(datetime.now(UTC)), revision_of(connection) + 1
+            connection.execute(
+                "UPDATE collections SET display_name = ?, description = ?, update_time = max(update_time, ?), "
+                "revision = ? WHERE name = ?",
+                (draft.display_name, draft.description, now, revision, draft.name),
+            )
+            count_write(connection)
+            return _read(connection, draft.name)
+
+    def delete(self, name: str, *, etag: str = "", force: bool = False) -> int:
+        """See CollectionStore.delete."""
+        with self._db.exclusive():
+            with self._db.writing() as connection:
+                found = _read(connection, name)
+                _check(found, etag)
+                if found.statement_count and not force:
+                    raise CollectionNotEmpty(name, found.statement_count)
+                collection, _ = find(connection, name)
+                connection.execute("DELETE FROM statements WHERE collection_id = ?", (collection,))
+                connection.execute("DELETE FROM collections WHERE id = ?", (collection,))
+                requests.forget(connection, name)
+                count_write(connection)
+            self._dropped(collection)
+        return found.statement_count
+
+
+def _check(found: Collection, etag: str) -> None:
+    if etag and found.etag != etag:
+        raise EtagMismatch(found.name)
+
+
+def _read(connection: sqlite3.Connection, name: str) -> Collection:
+    row = connection.execute(f"SELECT {_FIELDS} FROM collections WHERE name = ?", (name,)).fetchone()  # noqa: S608
+    if row is None:
+        raise CollectionNotFound(name)
+    return _collection_of(row)
+
+
+def _as_made(draft: CollectionDraft, name: str, now: datetime, revision: int) -> Collection:
+    return Collection(
+        name, draft.display_name, draft.description, create_time=now, update_time=now, etag=etag_of(revision)
+    )
+
+
+def _collection_of(row: Sequence[Any]) -> Collection:
+    """The collection in a row of _FIELDS."""
+    return Collection(
+        name=row[0],
+        display_name=row[1],
+        description=row[2],
+        statement_count=row[3],
+        pending_count=row[4],
+        create_time=from_microseconds(row[5]),
+        update_time=from_microseconds(row[6]),
+        etag=etag_of(row[7]),
+    )
