@@ -27,6 +27,7 @@ import click
 from grpc.aio import Server
 
 from onrecord_server.checking.checker import Checker
+from onrecord_server.checking.indexing import Indexer
 from onrecord_server.checking.meter import Meter
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
@@ -79,6 +80,7 @@ class Engine:
             store=self.store.kind,
             statement_count=await asyncio.to_thread(self.store.count),
             default_options=self.checker.defaults,
+            pending_count=await asyncio.to_thread(self.store.pending_count),
         )
 
 
@@ -135,7 +137,13 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
         await worker.start()
         try:
             checker = Checker(store, worker, switches=config.switches, weighing=scorer.weighing)
-            yield Engine(Record(store, worker, tagger), checker, worker, store, scorer.info, info, died)
+            indexer = Indexer(store, worker)
+            indexer.start()
+            record = Record(store, worker, tagger, deferred=indexer.put)
+            try:
+                yield Engine(record, checker, worker, store, scorer.info, info, died)
+            finally:
+                await indexer.stop()
         finally:
             await worker.stop(config.drain_seconds)
     finally:

@@ -279,11 +279,11 @@ async def test_an_import_waits_for_room_instead_of_failing(serve: Any, engine: A
 
         refusals = 2
 
-        async def import_statements(self, parent: str, drafts: Any) -> Any:
+        async def put(self, parent: str, drafts: Any, **how: Any) -> Any:
             if self.refusals:
                 self.refusals -= 1
                 raise Overloaded(0.0)
-            return await engine.record.import_statements(parent, drafts)
+            return await engine.record.put(parent, drafts, **how)
 
     wire = await serve(replace(engine.backend, record=Busy()))
     done = await wire.statements.ImportStatements(messages([draft()], 1))
@@ -292,7 +292,7 @@ async def test_an_import_waits_for_room_instead_of_failing(serve: Any, engine: A
 
 async def test_an_import_gives_up_on_a_server_that_stays_full(serve: Any, engine: Any) -> None:
     class Full:
-        async def import_statements(self, parent: str, drafts: Any) -> Any:
+        async def put(self, parent: str, drafts: Any, **how: Any) -> Any:
             raise Overloaded(0.0)
 
     wire = await serve(replace(engine.backend, record=Full()))

@@ -799,8 +799,8 @@ class ExportStatementsResponse(_message.Message):
     """The record's revision at the moment of the export: as `Provenance.store_revision` of a check."""
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Statement]:
-        """The next statements, as many as fit a message of 1 MiB (one that is larger comes alone). Empty only in the single
-        message of an export without statements.
+        """The next statements, as many as fit a message of 1 MiB. Empty only in the single message of an export without
+        statements.
         """
 
     def __init__(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from onrecord_server.checking.candidates import (
     ATTRIBUTED_POOL,
@@ -25,6 +26,7 @@ from onrecord_server.checking.candidates import (
     select,
 )
 from onrecord_server.checking.gathered import Gathered, Joined, is_open
+from onrecord_server.checking.indexing import fill
 from onrecord_server.checking.joining import join
 from onrecord_server.checking.premises import Premise, premises_for
 from onrecord_server.checking.worker import InferenceWorker, ScoredPairs, Seat
@@ -92,6 +94,7 @@ class Gatherer:
         started = time.perf_counter()
         vector = (await self._worker.embed([attribution.content], seat=request.seat))[0]
         revision, hits = await asyncio.to_thread(self._find, attribution, vector, request)
+        hits = await fill(hits, vector, partial(self._worker.embed, seat=request.seat))
         attribution = name_country(attribution, hits)
         hits = self._choose(hits, attribution, request)
         retrieval = time.perf_counter() - started

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
 from onrecord_server.checking.batching import Priority
+from onrecord_server.checking.changes import Changes
+from onrecord_server.checking.collections import Collections
+from onrecord_server.checking.indexing import Embedder
 from onrecord_server.domain import limits, validation
-from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, OnrecordError
-from onrecord_server.domain.types import Source, Statement, StatementDraft
+from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, ModelUnusable, OnrecordError
+from onrecord_server.domain.types import RequestKey, Source, Statement, StatementDraft
 from onrecord_server.ingest import Tagger, document_id, ingest_document
-from onrecord_server.store.base import FloatArray, Page, StatementStore
+from onrecord_server.store.base import FloatArray, Page, Snapshot, StatementStore, Stored
 
 # Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
 _DOCUMENT_PREFIX = 16
-
-
-class Embedder(Protocol):
-    """What the record needs of checking.worker.InferenceWorker."""
-
-    async def embed(self, texts: Sequence[str], *, priority: Priority = Priority.INTERACTIVE) -> FloatArray:
-        """Unit vectors, shape (len(texts), dimension)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +44,82 @@ class IngestResult:
 class Record:
     """Writes to the record and reads from it, for the server and for in-process use. Use from one event loop."""
 
-    def __init__(self, store: StatementStore, worker: Embedder, tagger: Tagger | None = None) -> None:
-        """tagger: helps to read documents; without it the rules read them alone."""
+    def __init__(
+        self,
+        store: StatementStore,
+        worker: Embedder,
+        tagger: Tagger | None = None,
+        deferred: Callable[[], None] = lambda: None,
+    ) -> None:
+        """tagger: helps to read documents; without it the rules read them alone.
+
+        deferred: called after statements were stored without their embeddings (checking.indexing.Indexer.put).
+        """
         self._store = store
         self._tagger = tagger
         self._worker = worker
+        self._deferred = deferred
         self._storing_document = asyncio.Lock()
         self._storing: set[asyncio.Task[IngestResult]] = set()  # so that none is collected before it is done
+        self.changes = Changes(store, worker)
+        self.collections = Collections(store.collections)
 
-    async def create(self, parent: str, draft: StatementDraft) -> Statement:
-        """Put one statement on the record. Raises InvalidInput, AlreadyExists, StoreError, Overloaded."""
+    async def create(self, parent: str, draft: StatementDraft, request: RequestKey | None = None) -> Statement:
+        """Put one statement on the record. Raises InvalidInput, AlreadyExists, StoreError, Overloaded, RequestIdReused.
+
+        request: when it was answered before, nothing is changed, and the answer is that of then.
+        """
         parent = validation.parse_parent(parent)
         validation.raise_if_any(validation.draft_violations(draft, parent=parent))
-        vectors = await self._worker.embed([draft.text])
-        (created,) = await asyncio.to_thread(self._store.create, parent, [draft], vectors)
+        stored = await self._replayed(parent, [draft], request)
+        if stored is None:
+            vectors = await self._worker.embed([draft.text])
+            stored = await asyncio.to_thread(
+                self._store.put, parent, [draft], vectors, all_or_none=True, request=request
+            )
+        (created,) = stored.outcomes
         if isinstance(created, OnrecordError):
             raise created
         return created
+
+    async def put(
+        self,
+        parent: str,
+        drafts: Sequence[StatementDraft],
+        *,
+        request: RequestKey | None = None,
+        defer_index: bool = False,
+        turn: AbstractAsyncContextManager[Any] | None = None,
+        offset: int = 0,
+    ) -> Stored:
+        """Put many on the record in one transaction; a draft that is invalid, taken or poison to the model yields its
+        error in its place.
+
+        request: as in `create`. defer_index: store them without embeddings, which are made afterwards. turn: entered
+        for the time of storing, when all else is done. offset: of the drafts' places in the errors' fields. Raises what
+        stops everything: InvalidInput (parent), Overloaded, StoreFull, RequestIdReused, …
+        """
+        parent = validation.parse_parent(parent)
+        wrong: dict[int, OnrecordError] = {}
+        for position, draft in enumerate(drafts):
+            if violations := validation.draft_violations(draft, f"statements[{offset + position}]", parent=parent):
+                wrong[position] = InvalidInput(violations)
+        places = [position for position in range(len(drafts)) if position not in wrong]
+        sound = [drafts[position] for position in places] if wrong else drafts
+        stored = await self._replayed(parent, sound, request)
+        if stored is None:
+            failed: dict[int, OnrecordError] = {}
+            vectors = None if defer_index else await self._embed_all([draft.text for draft in sound], failed)
+            async with turn or nullcontext():
+                stored = await asyncio.to_thread(
+                    self._store.put, parent, sound, vectors, request=request, failed=failed
+                )
+            if defer_index and not stored.replayed:
+                self._deferred()
+        if not wrong:
+            return stored
+        found = {**dict(zip(places, stored.outcomes, strict=True)), **wrong}
+        return replace(stored, outcomes=[found[position] for position in range(len(drafts))])
 
     async def import_statements(
         self, parent: str, drafts: Sequence[StatementDraft]
@@ -80,7 +135,7 @@ class Record:
         for start in range(0, len(drafts), size):
             chunk = drafts[start : start + size]
             try:
-                results += await self._import_chunk(parent, chunk, start)
+                results += (await self.put(parent, chunk, offset=start)).outcomes
             except OnrecordError as error:
                 if start == 0:
                     raise
@@ -96,9 +151,14 @@ class Record:
         """Read a page, in the order of creation. page_size: 0 reads as 100. Raises InvalidInput (size, token)."""
         return await asyncio.to_thread(self._store.list, validation.parse_parent(parent), page_size, page_token)
 
-    async def delete(self, name: str) -> None:
-        """Take a statement off the record. Raises InvalidInput, NotFound, StoreReadOnly."""
-        await asyncio.to_thread(self._store.delete, validation.parse_name(name))
+    async def delete(self, name: str, etag: str = "") -> None:
+        """Take a statement off the record, while it has this etag. Raises InvalidInput, NotFound, EtagMismatch."""
+        validation.raise_if_any(validation.etag_violations(etag))
+        await asyncio.to_thread(self._store.delete, validation.parse_name(name), etag=etag)
+
+    async def export(self, parent: str) -> Snapshot:
+        """A view of a collection as it stands now, to be read in threads and closed. Raises InvalidInput."""
+        return await asyncio.to_thread(self._store.export, validation.parse_parent(parent))
 
     async def ingest(self, parent: str, text: str, source: Source, *, dry_run: bool = False) -> IngestResult:
         """Read a document into statements and store them, all or none; the same text again changes nothing.
@@ -144,8 +204,8 @@ class Record:
         self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray
     ) -> builtins.list[Statement]:
         """Store all, or raise AlreadyExists and store none."""
-        created = await asyncio.to_thread(self._store.create, parent, drafts, vectors, all_or_none=True)
-        return [item for item in created if isinstance(item, Statement)]
+        stored = await asyncio.to_thread(self._store.put, parent, drafts, vectors, all_or_none=True)
+        return [item for item in stored.outcomes if isinstance(item, Statement)]
 
     async def _stored(self, parent: str, document: str) -> IngestResult | None:
         """What the document became when it was ingested, if it was."""
@@ -154,39 +214,36 @@ class Record:
             return None
         return IngestResult(document, statements, True, statements[0].source.publish_time)
 
-    async def _import_chunk(
-        self, parent: str, drafts: Sequence[StatementDraft], offset: int
-    ) -> builtins.list[Statement | OnrecordError]:
-        results: dict[int, Statement | OnrecordError] = {}
-        for position, draft in enumerate(drafts):
-            prefix = f"statements[{offset + position}]"
-            if violations := validation.draft_violations(draft, prefix, parent=parent):
-                results[position] = InvalidInput(violations)
-        vectors = await self._embed_each({i: d.text for i, d in enumerate(drafts) if i not in results}, results)
-        if vectors:
-            places = list(vectors)
-            created = await asyncio.to_thread(
-                self._store.create, parent, [drafts[i] for i in places], np.stack([vectors[i] for i in places])
-            )
-            results.update(zip(places, created, strict=True))
-        return [results[position] for position in range(len(drafts))]
+    async def _replayed(
+        self, parent: str, drafts: Sequence[StatementDraft], request: RequestKey | None
+    ) -> Stored | None:
+        """What the request was answered the first time, before anything is done for it."""
+        if request is None:
+            return None
+        return await asyncio.to_thread(self._store.replay, parent, drafts, request)
 
-    async def _embed_each(
-        self, texts: dict[int, str], results: dict[int, Statement | OnrecordError]
-    ) -> dict[int, FloatArray]:
-        """A vector for each text; one that the model fails on gets its error into `results` and spoils no other."""
-        if not texts:
-            return {}
+    async def _embed_all(self, texts: Sequence[str], failed: dict[int, OnrecordError]) -> FloatArray | None:
+        """A vector for each text; one that the model fails on gets zeros, its error into `failed`. None: all did."""
         try:
-            return dict(zip(texts, await self._worker.embed(list(texts.values()), priority=Priority.BULK), strict=True))
+            return await self._worker.embed(texts, priority=Priority.BULK)
+        except ModelUnusable:
+            raise
         except ModelError as error:
             if len(texts) == 1:
-                results.update(dict.fromkeys(texts, error))
-                return {}
-        found: dict[int, FloatArray] = {}
-        for position, text in texts.items():
-            found |= await self._embed_each({position: text}, results)
-        return found
+                failed[0] = error
+                return None
+        vectors: dict[int, FloatArray] = {}
+        for place, text in enumerate(texts):
+            alone: dict[int, OnrecordError] = {}
+            vector = await self._embed_all([text], alone)
+            if vector is None:
+                failed[place] = alone[0]
+            else:
+                vectors[place] = vector[0]
+        if not vectors:
+            return None
+        nothing = np.zeros_like(next(iter(vectors.values())))
+        return np.stack([vectors.get(place, nothing) for place in range(len(texts))])
 
 
 def _named(parent: str, document: str, drafts: Sequence[StatementDraft]) -> list[StatementDraft]:

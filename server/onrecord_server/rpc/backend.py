@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from onrecord_server.domain.errors import NotReady, OnrecordError
 from onrecord_server.domain.types import (
     CheckOptions,
     CheckResult,
     Claim,
+    Collection,
+    CollectionDraft,
     ModelInfo,
     PairScore,
+    RequestKey,
     Source,
     Statement,
     StatementDraft,
 )
-from onrecord_server.store.base import Page
+from onrecord_server.store.base import CollectionPage, Page, Snapshot, Stored
 
 
 class IngestOutcome(Protocol):
@@ -46,17 +50,82 @@ class IngestOutcome(Protocol):
         ...
 
 
+class StatementChanger(Protocol):
+    """checking.changes.Changes, as the wire uses it."""
+
+    async def update(self, given: StatementDraft, paths: Sequence[str], etag: str = "") -> Statement:
+        """Give the statement `given.name` these fields of `given`."""
+        ...
+
+    async def retract(self, name: str, etag: str = "", since: datetime | None = None) -> Statement:
+        """Mark one as taken back."""
+        ...
+
+    async def reinstate(self, name: str, etag: str = "") -> Statement:
+        """Let one stand again."""
+        ...
+
+    async def supersede(
+        self, name: str, successor: str | StatementDraft, etag: str = "", since: datetime | None = None
+    ) -> tuple[Statement, Statement]:
+        """Mark one as replaced by another."""
+        ...
+
+
+class CollectionKeeper(Protocol):
+    """checking.collections.Collections, as the wire uses it."""
+
+    async def create(
+        self, draft: CollectionDraft, collection_id: str = "", request: RequestKey | None = None
+    ) -> Collection:
+        """Create an empty one."""
+        ...
+
+    async def get(self, name: str) -> Collection:
+        """Read one."""
+        ...
+
+    async def list(self, page_size: int = 0, page_token: str = "") -> CollectionPage:
+        """Read a page."""
+        ...
+
+    async def update(self, given: CollectionDraft, paths: Sequence[str], etag: str = "") -> Collection:
+        """Give the collection `given.name` these fields of `given`."""
+        ...
+
+    async def delete(self, name: str, etag: str = "", *, force: bool = False) -> int:
+        """Delete one; the number of statements deleted with it."""
+        ...
+
+
 class RecordKeeper(Protocol):
     """checking.record.Record, as the wire uses it."""
 
-    async def create(self, parent: str, draft: StatementDraft) -> Statement:
+    @property
+    def changes(self) -> StatementChanger:
+        """What changes statements."""
+        ...
+
+    @property
+    def collections(self) -> CollectionKeeper:
+        """The collections."""
+        ...
+
+    async def create(self, parent: str, draft: StatementDraft, request: RequestKey | None = None) -> Statement:
         """Put one statement on the record."""
         ...
 
-    async def import_statements(
-        self, parent: str, drafts: Sequence[StatementDraft]
-    ) -> Sequence[Statement | OnrecordError]:
-        """Put many; a bad one yields its error in its place."""
+    async def put(
+        self,
+        parent: str,
+        drafts: Sequence[StatementDraft],
+        *,
+        request: RequestKey | None = None,
+        defer_index: bool = False,
+        turn: AbstractAsyncContextManager[Any] | None = None,
+        offset: int = 0,
+    ) -> Stored:
+        """Put many in one transaction; a bad one yields its error in its place."""
         ...
 
     async def get(self, name: str) -> Statement:
@@ -67,8 +136,12 @@ class RecordKeeper(Protocol):
         """Read a page."""
         ...
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, etag: str = "") -> None:
         """Take one off the record."""
+        ...
+
+    async def export(self, parent: str) -> Snapshot:
+        """A view of a collection as it stands now."""
         ...
 
     async def ingest(self, parent: str, text: str, source: Source, *, dry_run: bool) -> IngestOutcome:
@@ -111,7 +184,7 @@ class ClaimChecker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What runs here. `statement_count` counts all collections."""
+    """What runs here. The counts are of all collections; `pending_count`: statements that wait for their embedding."""
 
     version: str
     model: ModelInfo
@@ -119,6 +192,7 @@ class ServerInfo:
     store: str
     statement_count: int
     default_options: CheckOptions
+    pending_count: int = 0
 
 
 class Describer(Protocol):

@@ -23,6 +23,8 @@ from onrecord_server.domain.types import (
     Claim,
     ClaimAttribution,
     ClaimPart,
+    Collection,
+    CollectionDraft,
     Evidence,
     ModelInfo,
     NliScores,
@@ -32,22 +34,27 @@ from onrecord_server.domain.types import (
     Span,
     Speaker,
     Stance,
+    State,
     Statement,
     StatementDraft,
     Timings,
 )
+from onrecord_server.domain.validation import NO_SOURCE
 from onrecord_server.rpc.enums import (
     REASON_TO_PROTO,
     RELATION_TO_PROTO,
     STANCE_FROM_PROTO,
     STANCE_TO_PROTO,
+    STATE_FROM_PROTO,
+    STATE_TO_PROTO,
     VERDICT_TO_PROTO,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIN_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z, as google.protobuf.Timestamp and datetime both bound it
 _MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
-_TIMES = ("stated_time", "valid_from", "valid_until")
+_TIMES = ("stated_time", "valid_from", "valid_until", "state_time")
+_NOBODY = Speaker()
 
 
 def timestamp_to_proto(when: datetime) -> Timestamp:
@@ -73,6 +80,15 @@ def stance_from_proto(value: int, field: str, violations: list[FieldViolation]) 
         violations.append(FieldViolation(field, "UNKNOWN_ENUM_VALUE", f"{value} is no Stance; send one of 0 to 3"))
         return Stance.ASSERTED
     return stance
+
+
+def state_from_proto(value: int, field: str, violations: list[FieldViolation]) -> State:
+    """The state; ACTIVE and an UNKNOWN_ENUM_VALUE violation for a value this contract does not have."""
+    state = STATE_FROM_PROTO.get(value)
+    if state is None:
+        violations.append(FieldViolation(field, "UNKNOWN_ENUM_VALUE", f"{value} is no State; send one of 0 to 3"))
+        return State.ACTIVE
+    return state
 
 
 def span_to_proto(span: Span) -> statement_pb.TextSpan:
@@ -117,6 +133,8 @@ def statement_to_proto(statement: StatementDraft) -> statement_pb.Statement:
         labels=statement.labels,
         document=statement.document,
         original=statement.original,
+        state=STATE_TO_PROTO[statement.state],
+        superseded_by=statement.superseded_by,
     )
     if statement.speaker != Speaker():
         message.speaker.CopyFrom(speaker_to_proto(statement.speaker))
@@ -131,30 +149,60 @@ def statement_to_proto(statement: StatementDraft) -> statement_pb.Statement:
         message.etag = statement.etag
         if statement.create_time is not None:
             message.create_time.CopyFrom(timestamp_to_proto(statement.create_time))
+        if statement.update_time is not None:
+            message.update_time.CopyFrom(timestamp_to_proto(statement.update_time))
     return message
 
 
 def draft_from_proto(message: statement_pb.Statement, field: str, violations: list[FieldViolation]) -> StatementDraft:
-    """A statement to be created. Output-only fields (document, original_span, create_time, etag) are ignored."""
+    """A statement to be created. Output-only fields (document, original_span, create_time, etag …) are ignored."""
+    set_fields = {descriptor.name for descriptor, _ in message.ListFields()}
     times = {
         name: timestamp_from_proto(getattr(message, name), f"{field}.{name}", violations)
         for name in _TIMES
-        if message.HasField(name)  # type: ignore[arg-type]  # mypy-protobuf wants literals; _TIMES holds field names
+        if name in set_fields
     }
     return StatementDraft(
         text=message.text,
         name=message.name,
         context=message.context,
-        speaker=speaker_from_proto(message.speaker),
+        speaker=speaker_from_proto(message.speaker) if "speaker" in set_fields else _NOBODY,
         relayed_by=message.relayed_by,
         stance=stance_from_proto(message.stance, f"{field}.stance", violations),
-        source=source_from_proto(message.source, f"{field}.source", violations),
-        labels=tuple(message.labels),
+        source=source_from_proto(message.source, f"{field}.source", violations)
+        if "source" in set_fields
+        else NO_SOURCE,
+        labels=tuple(message.labels) if "labels" in set_fields else (),
         original=message.original,
         stated_time=times.get("stated_time"),
         valid_from=times.get("valid_from"),
         valid_until=times.get("valid_until"),
+        state=state_from_proto(message.state, f"{field}.state", violations),
+        superseded_by=message.superseded_by,
+        state_time=times.get("state_time"),
     )
+
+
+def collection_to_proto(collection: Collection) -> statement_pb.Collection:
+    """A collection on the record."""
+    message = statement_pb.Collection(
+        name=collection.name,
+        display_name=collection.display_name,
+        description=collection.description,
+        statement_count=collection.statement_count,
+        pending_count=collection.pending_count,
+        etag=collection.etag,
+    )
+    if collection.create_time is not None:
+        message.create_time.CopyFrom(timestamp_to_proto(collection.create_time))
+    if collection.update_time is not None:
+        message.update_time.CopyFrom(timestamp_to_proto(collection.update_time))
+    return message
+
+
+def collection_from_proto(message: statement_pb.Collection) -> CollectionDraft:
+    """A collection to be created or changed. Output-only fields are ignored."""
+    return CollectionDraft(message.name, message.display_name, message.description)
 
 
 def claim_to_proto(claim: Claim) -> check_pb.Claim:

@@ -31,5 +31,6 @@ class ServerInfoService(pb_grpc.ServerInfoServiceServicer):
             store=info.store,
             statement_count=info.statement_count,
             default_options=options_to_proto(info.default_options),
+            pending_count=info.pending_count,
             limits=[limit_to_proto(limit) for limit in ALL_LIMITS],
         )

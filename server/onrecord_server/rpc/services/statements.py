@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from onrecord.v1 import statement_service_pb2 as pb
-from onrecord.v1 import statement_service_pb2_grpc as pb_grpc
-from onrecord.v1.statement_pb2 import Statement as WireStatement
-from onrecord_server.domain.errors import FieldViolation, InvalidInput, OnrecordError, Overloaded
-from onrecord_server.domain.limits import IMPORT_CHUNK, MESSAGE_BYTES, PAGE_SIZE
-from onrecord_server.domain.types import Statement, StatementDraft
-from onrecord_server.domain.validation import draft_violations, raise_if_any
-from onrecord_server.rpc.backend import BackendSlot, RecordKeeper
-from onrecord_server.rpc.calls import item_failed
-from onrecord_server.rpc.convert import draft_from_proto, source_from_proto, statement_to_proto, timestamp_to_proto
-from onrecord_server.rpc.errors import status_of
+from onrecord_server.checking.streaming import in_order
+from onrecord_server.domain import masks
+from onrecord_server.domain.errors import (
+    FieldViolation,
+    InvalidInput,
+    ModelUnusable,
+    OnrecordError,
+    Overloaded,
+    ShuttingDown,
+    StoreError,
+)
+from onrecord_server.domain.limits import IMPORT_AHEAD, IMPORT_CHUNK, MESSAGE_BYTES, PAGE_SIZE
+from onrecord_server.domain.types import StatementDraft
+from onrecord_server.domain.validation import raise_if_any
+from onrecord_server.rpc.backend import BackendSlot
+from onrecord_server.rpc.convert import (
+    draft_from_proto,
+    source_from_proto,
+    statement_to_proto,
+    timestamp_from_proto,
+    timestamp_to_proto,
+)
+from onrecord_server.rpc.services import importing
 from onrecord_server.rpc.services.checks import check_size, parent_violations
+from onrecord_server.rpc.services.collections import CollectionMethods
+from onrecord_server.rpc.services.exporting import Exports
+from onrecord_server.rpc.services.importing import Piece, Tally, Turns
+from onrecord_server.rpc.services.requests import convert, create_key, many_key, paths_of
+from onrecord_server.store.base import Stored
 
 DEFAULT_PAGE_SIZE = 100
-MAX_FAILURES = 1_000  # listed in the answer of an import; the rest are counted
-OVERLOAD_TRIES = 20  # waits for room in the queue before an import gives up
+# What ends an import, and not one of its messages alone.
+_ENDS = (StoreError, ModelUnusable, ShuttingDown, Overloaded)
 
 
-class StatementService(pb_grpc.StatementServiceServicer):
+class StatementService(CollectionMethods):
     """onrecord.v1.StatementService."""
 
     def __init__(self, slot: BackendSlot) -> None:
         self._slot = slot
+        self._exports = Exports()
 
     async def CreateStatement(
         self, request: pb.CreateStatementRequest, context: ServicerContext[Any, Any]
     ) -> pb.CreateStatementResponse:
         """Put one statement on the record."""
-        draft = _convert(request.statement)
+        draft = convert(request.statement)
         if isinstance(draft, InvalidInput):
             raise draft
-        statement = await self._slot.get().record.create(request.parent, draft)
+        statement = await self._slot.get().record.create(request.parent, draft, create_key(request))
         return pb.CreateStatementResponse(statement=statement_to_proto(statement))
 
     async def GetStatement(
@@ -70,33 +88,131 @@ class StatementService(pb_grpc.StatementServiceServicer):
                 return response
             size = max(1, min(size, len(page.statements)) // 2)
 
+    async def UpdateStatement(
+        self, request: pb.UpdateStatementRequest, context: ServicerContext[Any, Any]
+    ) -> pb.UpdateStatementResponse:
+        """Correct fields of one statement; what the mask leaves out is not even looked at."""
+        message, mask = request.statement, request.update_mask.paths
+        paths = paths_of(message, mask, masks.STATEMENT_FIELDS, masks.STATEMENT_FIXED)
+        violations: list[FieldViolation] = []
+        given = draft_from_proto(message, "statement", violations)
+        raise_if_any([v for v in violations if any(masks.concerns(f"statement.{path}", v.field) for path in paths)])
+        made = await self._slot.get().record.changes.update(given, paths, message.etag)
+        return pb.UpdateStatementResponse(statement=statement_to_proto(made))
+
     async def DeleteStatement(
         self, request: pb.DeleteStatementRequest, context: ServicerContext[Any, Any]
     ) -> pb.DeleteStatementResponse:
         """Take one statement off the record."""
-        await self._slot.get().record.delete(request.name)
+        await self._slot.get().record.delete(request.name, request.etag)
         return pb.DeleteStatementResponse()
+
+    async def RetractStatement(
+        self, request: pb.RetractStatementRequest, context: ServicerContext[Any, Any]
+    ) -> pb.RetractStatementResponse:
+        """Mark one statement as taken back."""
+        violations: list[FieldViolation] = []
+        since = _since(request, violations)
+        raise_if_any(violations)
+        made = await self._slot.get().record.changes.retract(request.name, request.etag, since)
+        return pb.RetractStatementResponse(statement=statement_to_proto(made))
+
+    async def SupersedeStatement(
+        self, request: pb.SupersedeStatementRequest, context: ServicerContext[Any, Any]
+    ) -> pb.SupersedeStatementResponse:
+        """Mark one statement as replaced by another."""
+        violations: list[FieldViolation] = []
+        since = _since(request, violations)
+        successor: str | StatementDraft = request.superseded_by
+        if request.WhichOneof("successor") == "statement":
+            successor = draft_from_proto(request.statement, "statement", violations)
+        elif not successor:
+            message = "is empty; name the statement that takes its place, or send a new one"
+            violations.append(FieldViolation("superseded_by", "REQUIRED", message))
+        raise_if_any(violations)
+        record = self._slot.get().record
+        old, new = await record.changes.supersede(request.name, successor, request.etag, since)
+        return pb.SupersedeStatementResponse(statement=statement_to_proto(old), successor=statement_to_proto(new))
+
+    async def ReinstateStatement(
+        self, request: pb.ReinstateStatementRequest, context: ServicerContext[Any, Any]
+    ) -> pb.ReinstateStatementResponse:
+        """Let one statement stand again."""
+        made = await self._slot.get().record.changes.reinstate(request.name, request.etag)
+        return pb.ReinstateStatementResponse(statement=statement_to_proto(made))
+
+    async def BatchCreateStatements(
+        self, request: pb.BatchCreateStatementsRequest, context: ServicerContext[Any, Any]
+    ) -> pb.BatchCreateStatementsResponse:
+        """Put many statements on the record; each is kept or fails alone."""
+        check_size("statements", request.statements, IMPORT_CHUNK)
+        record, key = self._slot.get().record, many_key(request)
+        stored = await importing.put(record, request.parent, request.statements, key, request.defer_index)
+        items = [importing.batch_item(index, outcome) for index, outcome in enumerate(stored.outcomes)]
+        return pb.BatchCreateStatementsResponse(items=items)
 
     async def ImportStatements(
         self, request_iterator: AsyncIterator[pb.ImportStatementsRequest], context: ServicerContext[Any, Any]
     ) -> pb.ImportStatementsResponse:
         """Put many statements on the record, message by message; a bad one is reported and passed over."""
-        record = self._slot.get().record
+        record, turns, tally = self._slot.get().record, Turns(), Tally()
         parent: str | None = None
-        tally = _Tally()
-        async for message in request_iterator:
+
+        async def sized() -> AsyncIterator[Piece]:
+            """The messages that hold anything, all of one collection."""
+            nonlocal parent
+            async for piece in importing.pieces(message async for message in request_iterator if _counts(message)):
+                yield piece
+
+        def _counts(message: pb.ImportStatementsRequest) -> bool:
+            nonlocal parent
             if parent is None:
                 parent = message.parent
                 raise_if_any(parent_violations(parent))  # though nothing may follow that would meet it
             elif message.parent not in ("", parent):
                 text = f"{message.parent!r} after {parent!r}; one import has one collection, so start another"
                 raise InvalidInput([FieldViolation("parent", "PARENT_CHANGED", text)])
-            if message.statements:
-                check_size("statements", message.statements, IMPORT_CHUNK)
-                tally.add(await _import_message(record, parent, message.statements))
-        return pb.ImportStatementsResponse(
-            created_count=tally.created, failed_count=tally.failed, failures=tally.failures
-        )
+            return bool(message.statements)
+
+        async def one(piece: Piece) -> tuple[Piece, Stored]:
+            return piece, await importing.store(record, parent or "", piece, turns)
+
+        async with contextlib.aclosing(in_order(sized(), one, IMPORT_AHEAD.value)) as done:
+            async for piece, stored in done:
+                tally.add(piece, stored)
+        return tally.answer()
+
+    async def StreamImportStatements(
+        self,
+        request_iterator: AsyncIterator[pb.StreamImportStatementsRequest | OnrecordError],
+        context: ServicerContext[Any, Any],
+    ) -> AsyncIterator[pb.StreamImportStatementsResponse]:
+        """Put many statements on the record, and acknowledge each message; one that is none comes as its error."""
+        record, turns = self._slot.get().record, Turns()
+
+        async def one(piece: Piece) -> tuple[Piece, Stored | Exception]:
+            try:
+                parent = "" if isinstance(piece.message, OnrecordError) else piece.message.parent
+                return piece, await importing.store(record, parent, piece, turns)
+            except _ENDS:
+                raise
+            except Exception as error:  # whatever it is, the other messages have nothing to do with it
+                return piece, error
+
+        read = in_order(importing.pieces(request_iterator), one, IMPORT_AHEAD.value, self._slot.draining)
+        async with contextlib.aclosing(read) as answers:
+            async for piece, outcome in answers:
+                yield importing.acknowledged(piece, outcome)
+        if self._slot.draining.is_set():
+            raise ShuttingDown("the server is shutting down; what it had read is answered, send on elsewhere")
+
+    async def ExportStatements(
+        self, request: pb.ExportStatementsRequest, context: ServicerContext[Any, Any]
+    ) -> AsyncIterator[pb.ExportStatementsResponse]:
+        """All statements of a collection as they stand now."""
+        async with contextlib.aclosing(self._exports.run(self._slot.get().record, request.parent)) as messages:
+            async for message in messages:
+                yield message
 
     async def IngestDocument(
         self, request: pb.IngestDocumentRequest, context: ServicerContext[Any, Any]
@@ -117,65 +233,9 @@ class StatementService(pb_grpc.StatementServiceServicer):
         return response
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What became of an import so far."""
-
-    created: int = 0
-    failed: int = 0
-    failures: list[pb.ImportFailure] = field(default_factory=list)
-
-    def add(self, outcomes: Sequence[Statement | OnrecordError]) -> None:
-        """Count the outcomes of the next message."""
-        for outcome in outcomes:
-            if isinstance(outcome, OnrecordError):
-                item_failed(outcome)
-                if len(self.failures) < MAX_FAILURES:
-                    index = self.created + self.failed
-                    outcome = _placed(outcome, index)
-                    self.failures.append(pb.ImportFailure(index=index, status=status_of(outcome)))
-                self.failed += 1
-            else:
-                self.created += 1
-
-
-_PLACE = re.compile(r"^statement(s\[\d+\])?(?=\.)")
-
-
-def _placed(error: OnrecordError, index: int) -> OnrecordError:
-    """The error with its fields at the statement's place in the stream, whatever part of it found them to be wrong."""
-    if not isinstance(error, InvalidInput):
-        return error
-    place = f"statements[{index}]"
-    return InvalidInput([replace(found, field=_PLACE.sub(place, found.field)) for found in error.violations])
-
-
-def _convert(message: WireStatement) -> StatementDraft | InvalidInput:
-    """The draft, or every violation of it when a field has no counterpart in the domain."""
-    violations: list[FieldViolation] = []
-    draft = draft_from_proto(message, "statement", violations)
-    if violations:
-        return InvalidInput([*violations, *draft_violations(draft)])
-    return draft
-
-
-async def _import_message(
-    record: RecordKeeper, parent: str, messages: Sequence[WireStatement]
-) -> list[Statement | OnrecordError]:
-    """Outcomes in the messages' order; what does not convert never reaches the record."""
-    converted = [_convert(message) for message in messages]
-    drafts = [draft for draft in converted if isinstance(draft, StatementDraft)]
-    stored = iter(await _import_patiently(record, parent, drafts) if drafts else ())
-    return [draft if isinstance(draft, InvalidInput) else next(stored) for draft in converted]
-
-
-async def _import_patiently(
-    record: RecordKeeper, parent: str, drafts: Sequence[StatementDraft]
-) -> Sequence[Statement | OnrecordError]:
-    """Import, waiting for room in the queue: a stream is flow-controlled, so its sender simply waits too."""
-    for _ in range(OVERLOAD_TRIES - 1):
-        try:
-            return await record.import_statements(parent, drafts)
-        except Overloaded as busy:
-            await asyncio.sleep(busy.retry_after)
-    return await record.import_statements(parent, drafts)
+def _since(
+    request: pb.RetractStatementRequest | pb.SupersedeStatementRequest, violations: list[FieldViolation]
+) -> datetime | None:
+    if not request.HasField("state_time"):
+        return None
+    return timestamp_from_proto(request.state_time, "state_time", violations)
