@@ -12,7 +12,7 @@ from onrecord_server.domain.types import Collection, CollectionDraft, RequestKey
 from onrecord_server.store import page_tokens, requests
 from onrecord_server.store.base import CollectionPage
 from onrecord_server.store.connections import Connections
-from onrecord_server.store.inserting import new_id
+from onrecord_server.store.inserting import new_ids
 from onrecord_server.store.rows import etag_of, from_microseconds, microseconds
 
 SCOPE = "collections"  # of page tokens and request ids
@@ -74,7 +74,7 @@ class CollectionTable:
         with self._db.writing() as connection:
             if request and (answer := requests.look_up(connection, SCOPE, request, now)):
                 return _as_made(draft, f"collections/{answer.ids[0]}", answer.time, answer.revision)
-            name = draft.name or f"collections/{new_id()}"
+            name = draft.name or f"collections/{new_ids(1, now)[0]}"
             if find(connection, name)[0]:
                 raise CollectionExists(name)
             revision = revision_of(connection) + 1

@@ -73,32 +73,32 @@ def _in_utc(time: datetime | None) -> datetime | None:
 
 def as_stored(draft: StatementDraft, parent: str, *, statement_id: str, now: datetime, revision: int) -> Statement:
     """The statement that a draft becomes: what `statement_of` reads back of its row."""
-    source, state_time = draft.source, _in_utc(draft.state_time)
+    source, state_time = draft.source, draft.state_time
     if draft.state is not State.ACTIVE and state_time is None:
         state_time = now
-    if source.publish_time is not None:
+    if source.publish_time is not None and source.publish_time.tzinfo is not UTC:
         source = replace(source, publish_time=_in_utc(source.publish_time))
-    return Statement(
-        name=f"{parent}/statements/{statement_id}",
-        text=draft.text,
-        context=draft.context,
-        speaker=draft.speaker,
-        relayed_by=draft.relayed_by,
-        stance=draft.stance,
-        source=source,
-        stated_time=_in_utc(draft.stated_time),
-        valid_from=_in_utc(draft.valid_from),
-        valid_until=_in_utc(draft.valid_until),
-        labels=draft.labels,
-        document=draft.document,
-        original=draft.original,
-        original_span=draft.original_span,
-        state=draft.state,
-        superseded_by=draft.superseded_by,
-        state_time=state_time,
-        create_time=now,
-        update_time=now,
-        etag=etag_of(revision),
+    return Statement(  # by position, which takes half the time, and imports make many
+        draft.text,
+        f"{parent}/statements/{statement_id}",
+        draft.context,
+        draft.speaker,
+        draft.relayed_by,
+        draft.stance,
+        source,
+        _in_utc(draft.stated_time),
+        _in_utc(draft.valid_from),
+        _in_utc(draft.valid_until),
+        draft.labels,
+        draft.document,
+        draft.original,
+        draft.original_span,
+        draft.state,
+        draft.superseded_by,
+        _in_utc(state_time),
+        now,
+        now,
+        etag_of(revision),
     )
 
 

@@ -378,6 +378,7 @@ def _outcomes(
 ) -> tuple[builtins.list[Statement | OnrecordError], builtins.list[int]]:
     """What becomes of each draft, and the places of those that are to be stored."""
     taken = inserting.taken_places(connection, collection, drafts, failed)
+    fresh = inserting.new_ids(len(drafts), now)
     outcomes: builtins.list[Statement | OnrecordError] = []
     kept: builtins.list[int] = []
     for place, draft in enumerate(drafts):
@@ -386,7 +387,7 @@ def _outcomes(
         elif place in taken:
             outcomes.append(AlreadyExists(draft.name))
         else:
-            statement_id = id_of(draft.name) or inserting.new_id()
+            statement_id = id_of(draft.name) or fresh[place]
             outcomes.append(as_stored(draft, parent, statement_id=statement_id, now=now, revision=revision))
             kept.append(place)
     return outcomes, kept
