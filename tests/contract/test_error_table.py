@@ -30,8 +30,14 @@ def example(kind: type[OnrecordError]) -> OnrecordError:
     """One error of a class."""
     if kind is errors.InvalidInput:
         return errors.InvalidInput([FieldViolation("claim.text", "REQUIRED", "is empty; give one sentence")])
-    if kind in (errors.NotFound, errors.AlreadyExists):
+    if issubclass(kind, (errors.NotFound, errors.AlreadyExists, errors.EtagMismatch)):
         return kind("collections/default/statements/s1")
+    if kind is errors.CollectionNotEmpty:
+        return errors.CollectionNotEmpty("collections/default", 2)
+    if kind is errors.RequestIdReused:
+        return errors.RequestIdReused()
+    if kind is errors.ExportStalled:
+        return errors.ExportStalled(60)
     if kind is errors.Overloaded:
         return errors.Overloaded(1.5)
     if kind is errors.DeadlineUnreachable:

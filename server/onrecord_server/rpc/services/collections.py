@@ -8,6 +8,7 @@ from grpc.aio import ServicerContext
 
 from onrecord.v1 import statement_service_pb2 as pb
 from onrecord.v1 import statement_service_pb2_grpc as pb_grpc
+from onrecord_server.domain.limits import MESSAGE_BYTES
 from onrecord_server.domain.masks import COLLECTION_FIELDS, COLLECTION_FIXED
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.convert import collection_from_proto, collection_to_proto
@@ -38,13 +39,18 @@ class CollectionMethods(pb_grpc.StatementServiceServicer):
     async def ListCollections(
         self, request: pb.ListCollectionsRequest, context: ServicerContext[Any, Any]
     ) -> pb.ListCollectionsResponse:
-        """Read a page. A thousand collections with the longest descriptions may be more than a message takes."""
-        page = await self._slot.get().record.collections.list(request.page_size, request.page_token)
-        return pb.ListCollectionsResponse(
-            collections=[collection_to_proto(collection) for collection in page.collections],
-            next_page_token=page.next_page_token,
-            total_size=page.total_size,
-        )
+        """Read a page. It holds fewer collections than asked for when more would not fit a message."""
+        record, size = self._slot.get().record, request.page_size
+        while True:
+            page = await record.collections.list(size, request.page_token)
+            response = pb.ListCollectionsResponse(
+                collections=[collection_to_proto(collection) for collection in page.collections],
+                next_page_token=page.next_page_token,
+                total_size=page.total_size,
+            )
+            if response.ByteSize() <= MESSAGE_BYTES.value:
+                return response
+            size = len(page.collections) // 2
 
     async def UpdateCollection(
         self, request: pb.UpdateCollectionRequest, context: ServicerContext[Any, Any]
