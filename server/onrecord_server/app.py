@@ -34,7 +34,7 @@ from onrecord_server.config import FAKE, MEMORY, ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
-from onrecord_server.nli import Tagger, find_tagger, load_encoder, load_scorer
+from onrecord_server.nli import Tagger, find_tagger, hands, load_encoder, load_scorer
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
@@ -126,6 +126,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
         worker = InferenceWorker(
             scorer,
             encoder,
+            hands=hands(scorer, encoder),
             max_batch_tokens=config.max_batch_tokens,
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,

@@ -39,7 +39,7 @@ class Seat:
 
 
 class Admission:
-    """The backlog, and who gets in. `max_tokens`: of the backlog; `batch_tokens`: of one batch."""
+    """The backlog, and who gets in. `max_tokens`: of the backlog; `batch_tokens`: of what runs at once."""
 
     def __init__(self, max_tokens: int, batch_tokens: int) -> None:
         self._max_tokens = max_tokens

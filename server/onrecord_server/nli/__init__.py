@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from onrecord_server.nli.base import CalibratedScorer, EncodedPair, FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.base import CalibratedScorer, Divisible, EncodedPair, FloatArray, PairScorer, TextEncoder
 from onrecord_server.nli.lazy import LazyTagger, Tagger
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Tagger",
     "TextEncoder",
     "find_tagger",
+    "hands",
     "load_encoder",
     "load_scorer",
 ]
@@ -73,6 +75,19 @@ def load_encoder(
     from onrecord_server.nli.encoder import load_sentence_encoder
 
     return load_sentence_encoder(name, revision=revision, precision=precision, device=device)
+
+
+def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer, TextEncoder]]:
+    """Models for several threads at once, each with a core of its own; the two as they are when they cannot be shared.
+
+    They can when both are computed here, on a CPU: then nothing is copied. Two cores at two batches do more than two
+    cores at one, as none waits for the other (docs/benchmarks.md, Speed).
+    """
+    if isinstance(scorer, Divisible) and isinstance(encoder, Divisible):
+        both = list(zip(scorer.on_one_core(), encoder.on_one_core(), strict=False))
+        if len(both) > 1:
+            return both
+    return [(scorer, encoder)]
 
 
 def _sleep_at_barriers() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,15 @@ class CalibratedScorer(PairScorer, Protocol):
 
     def uncalibrated(self) -> PairScorer:
         """The same model, scoring with its own probabilities; shares the weights."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A scorer or encoder that several threads can use at once, where each computes on a core of its own."""
+
+    def on_one_core(self) -> Sequence[Any]:
+        """One of its kind for each core that it uses, all with the same weights; empty when it cannot be divided."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,14 @@ class SentenceEncoder:
     def dimension(self) -> int:
         """Length of a vector."""
         return self._dimension
+
+    def on_one_core(self) -> list[SentenceEncoder]:
+        """See Divisible."""
+        if self._lanes is None:
+            return []
+        twin = copy.copy(self)
+        twin._lanes = Lanes(1)
+        return [twin] * self._lanes.threads
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Unit vectors, shape (len(texts), dimension). A long text is cut to info.max_tokens tokens."""
