@@ -21,7 +21,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc.aio import AbortError, ServerInterceptor, ServicerContext
+from grpc.aio import AbortError, BaseError, ServerInterceptor, ServicerContext
 
 from onrecord_server.domain.errors import FieldViolation, InvalidInput, Unauthenticated
 from onrecord_server.domain.limits import MESSAGE_BYTES
@@ -155,7 +155,14 @@ class CallGuard(ServerInterceptor):
             status = status_of(error)
             call.code, call.reason = code_of(status), reason_of(error)
             call.end()  # before the caller hears of it, as with answers
-            await context.abort(call.code, status.message, (*trailers, *trailers_of(error, status)))
+            try:
+                await context.abort(call.code, status.message, (*trailers, *trailers_of(error, status)))
+            except AbortError:
+                raise
+            except (
+                BaseError
+            ):  # the caller has gone meanwhile; gRPC would log a traceback for each, all through an overload
+                raise asyncio.CancelledError from None
         finally:
             self._in_flight -= 1
             if not self._in_flight:
