@@ -103,6 +103,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
         config.encoder,
         revision=config.encoder_revision,
         precision="fp32" if config.precision == "fp32" else "auto",
+        threads=config.threads,
         device=config.device,
     )
     info = encoder.info

@@ -60,12 +60,17 @@ def load_scorer(
 
 
 def load_encoder(
-    name: str = BUILTIN, *, revision: str | None = None, precision: str = "auto", device: str = "auto"
+    name: str = BUILTIN,
+    *,
+    revision: str | None = None,
+    precision: str = "auto",
+    threads: int | None = None,
+    device: str = "auto",
 ) -> TextEncoder:
     """Load a sentence encoder (mean pooling, unit length).
 
-    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. precision: "auto", "fp32" or "bf16". device: as
-    for load_scorer. Raises ConfigError, ModelUnusable.
+    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. precision: "auto", "fp32" or "bf16". threads,
+    device: as for load_scorer. Raises ConfigError, ModelUnusable.
     """
     if name == FAKE:
         from onrecord_server.nli.fake import FakeEncoder
@@ -74,7 +79,7 @@ def load_encoder(
     _sleep_at_barriers()
     from onrecord_server.nli.encoder import load_sentence_encoder
 
-    return load_sentence_encoder(name, revision=revision, precision=precision, device=device)
+    return load_sentence_encoder(name, revision=revision, precision=precision, threads=threads, device=device)
 
 
 def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer, TextEncoder]]:

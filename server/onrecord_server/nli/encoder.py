@@ -90,7 +90,7 @@ class SentenceEncoder:
 
 
 def load_sentence_encoder(
-    name: str, *, revision: str | None, precision: str = "auto", device: str = "auto"
+    name: str, *, revision: str | None, precision: str = "auto", threads: int | None = None, device: str = "auto"
 ) -> SentenceEncoder:
     """See onrecord_server.nli.load_encoder."""
     where = find_device(device)
@@ -103,7 +103,7 @@ def load_sentence_encoder(
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
         share_products(1)  # laying out weights is no work to wait for one another over
-        own = Lanes(None if where.type == "cpu" else 1)
+        own = Lanes(threads if where.type == "cpu" else 1)
         tensors = read_tensors(files)
         if precision == "auto" and where.type == "cpu":
             how = fastest(tensors, files.config, "encoder.layer.0.", own, ("fp32", "bf16"))
@@ -117,7 +117,7 @@ def load_sentence_encoder(
         how = arithmetic("fp32", where)
         tokenizer, declared = hf.load_tokenizer(files)
         network = hf.load(files, "AutoModel").to(where)
-        trunk = hf.PaddedTrunk(network, int(files.config.get("pad_token_id") or 0))
+        trunk = hf.PaddedTrunk(network, int(files.config.get("pad_token_id") or 0), threads)
         lanes = None
     limit = min(window(files.config, declared), _trained_length(files))
     info = ModelInfo(files.model_id, files.revision, precision=how.name, max_tokens=limit)

@@ -144,13 +144,14 @@ def _line(error: Exception) -> str:
 class PaddedTrunk:
     """Mean hidden states of any encoder."""
 
-    def __init__(self, model: Any, pad_id: int) -> None:
+    def __init__(self, model: Any, pad_id: int, threads: int | None = None) -> None:
+        self._threads = threads or cores()
         self._model = model
         self._pad_id = pad_id
 
     def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width)."""
-        share_products(cores())
+        share_products(self._threads)
         width = max(map(len, ids))
         padded = torch.full((len(ids), width), self._pad_id, dtype=torch.int64)
         mask = torch.zeros_like(padded)
