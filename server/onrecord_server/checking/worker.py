@@ -21,7 +21,7 @@ import numpy as np
 
 from onrecord_server.checking import inference
 from onrecord_server.checking.admission import Admission, Seat
-from onrecord_server.checking.batching import PAIR, JobQueue, Priority
+from onrecord_server.checking.batching import PAIR, TEXT, JobQueue, Priority
 from onrecord_server.checking.cache import PairCache
 from onrecord_server.checking.meter import Meter, Silent
 from onrecord_server.checking.work import (
@@ -36,7 +36,7 @@ from onrecord_server.checking.work import (
 )
 from onrecord_server.domain.errors import DeadlineTooShort, ModelUnusable, OnrecordError, ShuttingDown
 from onrecord_server.domain.types import PairScore
-from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder, padding_tokens
 
 __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "ScoredPairs", "Seat"]
 
@@ -378,11 +378,13 @@ class InferenceWorker:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             while batch := self._queue.take():
-                began = time.perf_counter()
+                model = self.encoder if batch[0].kind == TEXT else self.scorer
+                padded, began = padding_tokens(model), time.perf_counter()
                 outcomes = inference.infer(self.scorer, self.encoder, batch)
                 seconds = time.perf_counter() - began
                 tokens = sum(job.tokens for job in batch)
-                self.meter.batch(batch[0].kind, len(batch), tokens, tokens, seconds)
+                computed = tokens + padding_tokens(model) - padded
+                self.meter.batch(batch[0].kind, len(batch), tokens, computed, seconds)
                 loop.call_soon_threadsafe(self._deliver, batch, outcomes, seconds)
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,21 @@ class PairScorer(Protocol):
         A pair that is `unread` is neutral.
         """
         ...
+
+
+@runtime_checkable
+class Pads(Protocol):
+    """A PairScorer, a TextEncoder or a part of one that fills up short inputs, and counts what that costs."""
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding computed so far, in tokens; only grows. Read it in the thread that computes."""
+        ...
+
+
+def padding_tokens(model: object) -> int:
+    """What a model has padded so far, in tokens; 0 for one that does not pad."""
+    return model.padding_tokens if isinstance(model, Pads) else 0
 
 
 class CalibratedScorer(PairScorer, Protocol):

@@ -12,7 +12,7 @@ import torch
 
 from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
-from onrecord_server.nli.base import FloatArray
+from onrecord_server.nli.base import FloatArray, padding_tokens
 from onrecord_server.nli.files import ModelFiles, find_model
 from onrecord_server.nli.lanes import Lanes, share_products
 from onrecord_server.nli.memory import keep_freed
@@ -52,6 +52,11 @@ class SentenceEncoder:
     def dimension(self) -> int:
         """Length of a vector."""
         return self._dimension
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding that the trunk has computed so far; 0 for one that does not pad."""
+        return padding_tokens(self._trunk)
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Unit vectors, shape (len(texts), dimension). A long text is cut to info.max_tokens tokens."""
