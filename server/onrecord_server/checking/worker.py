@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,6 +23,7 @@ from onrecord_server.checking import inference
 from onrecord_server.checking.admission import Admission, Seat
 from onrecord_server.checking.batching import PAIR, TEXT, JobQueue, Priority
 from onrecord_server.checking.cache import PairCache
+from onrecord_server.checking.door import Door
 from onrecord_server.checking.meter import Meter, Silent
 from onrecord_server.checking.work import (
     PairOutcome,
@@ -43,8 +44,7 @@ __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "Scored
 _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
-_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and …
-_HURRY_SECONDS = 1.0  # … so long after the last one left: who asked just now will ask again
+_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and shortly after
 _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
 
 
@@ -52,8 +52,9 @@ class InferenceWorker:
     """Runs a PairScorer and a TextEncoder for many callers at once. Use from one event loop.
 
     max_batch_tokens: tokens of one forward. max_queue_tokens: expected tokens of those who are in; beyond it callers
-    get Overloaded, except that an idle worker takes one request of any size. cache_pairs: scores remembered, least
-    recently used forgotten first; 0 remembers none. They are those of one scorer: a worker has one for life.
+    get Overloaded, except that one request of any size is taken where none of its priority is in. cache_pairs: scores
+    remembered, least recently used forgotten first; 0 remembers none. They are those of one scorer: a worker has one
+    for life.
     on_death: called on the event loop, once, with what killed the thread; from then on every call raises ModelError.
     """
 
@@ -78,10 +79,8 @@ class InferenceWorker:
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
         self._batches = 0
-        self._refusal: Callable[[], OnrecordError] | None = None  # for newcomers
+        self._door = Door(self._admission, self.meter, self._queue.hurry)
         self._ended: Callable[[], OnrecordError] | None = None  # for everybody: nothing is answered any more
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._thread: threading.Thread | None = None
         self._tokenising = ThreadPoolExecutor(1, thread_name_prefix="tokenise")  # starts its thread when first used
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,11 +119,11 @@ class InferenceWorker:
 
         Callers refused or sent away get ShuttingDown. Idempotent.
         """
-        if self._refusal is None:
-            self._refusal = _shutting_down
+        if not self._door.closed:
+            self._door.close(_shutting_down)
         try:
             async with asyncio.timeout(grace):
-                await self._idle.wait()
+                await self._door.idle.wait()
         except TimeoutError:
             _log.warning("sending %d callers away after a grace of %.1f s", self._admission.seats, grace)
         self._ended = self._ended or _shutting_down
@@ -136,42 +135,35 @@ class InferenceWorker:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
 
-    @contextlib.contextmanager
     def admit(
         self, tokens: int, *, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
-    ) -> Iterator[Seat]:
+    ) -> contextlib.AbstractContextManager[Seat]:
         """A seat for work that is expected to need so many tokens, as long as the context lasts.
 
-        deadline: an instant of loop.time(). Raises, before any work, Overloaded, DeadlineTooShort, DeadlineUnreachable,
-        ShuttingDown, or ModelUnusable when the thread has died.
+        deadline: an instant of loop.time(). Entering it raises, before any work, Overloaded, DeadlineTooShort,
+        DeadlineUnreachable, ShuttingDown, or ModelUnusable when the thread has died.
         """
-        try:
-            if self._refusal is not None:
-                raise self._refusal()
-            if self._thread is None:
-                raise RuntimeError("the worker has not been started")
-            loop = asyncio.get_running_loop()
-            seat = self._admission.open(tokens, priority, deadline, loop.time())
-        except OnrecordError as error:
-            self.meter.refused(error.reason)
-            raise
-        self._idle.clear()
-        hurried = seat.priority is Priority.INTERACTIVE
-        if hurried:
-            self._queue.hurry(math.inf)
-        until: float | None = None
-        try:
-            yield seat
-            until = loop.time()
-        except DeadlineTooShort:
-            until = loop.time()
-            raise
-        finally:
-            self._admission.close(seat, until)
-            if hurried and not self._admission.interactive:
-                self._queue.hurry(loop.time() + _HURRY_SECONDS)
-            if not self._admission.seats:
-                self._idle.set()
+        self._refuse_unstarted()
+        return self._door.admit(tokens, deadline, priority)
+
+    def admit_patiently(
+        self,
+        tokens: int,
+        *,
+        deadline: float | None = None,
+        priority: Priority = Priority.BULK,
+        patience: float = math.inf,
+    ) -> contextlib.AbstractAsyncContextManager[Seat]:
+        """As `admit`, but who finds no room waits in line for it, for `patience` seconds at most, then gets Overloaded.
+
+        So does who would not be done by its deadline any more.
+        """
+        self._refuse_unstarted()
+        return self._door.admit_patiently(tokens, deadline, priority, patience)
+
+    def _refuse_unstarted(self) -> None:
+        if self._thread is None and not self._door.closed:
+            raise RuntimeError("the worker has not been started")
 
     async def score(
         self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, seat: Seat | None = None
@@ -309,6 +301,7 @@ class InferenceWorker:
 
     def _forget(self, work: Work) -> None:
         self._admission.finished(work.priority, work.kind, work.estimate)
+        self._door.made_room()
         if self._in_flight.get(work.key) is work:
             del self._in_flight[work.key]
 
@@ -367,7 +360,8 @@ class InferenceWorker:
     def _die(self, error: BaseException) -> None:
         """The thread is gone; nothing can be answered any more."""
         _log.critical("the inference thread died", exc_info=error)
-        self._refusal = self._ended = _dead
+        self._ended = _dead
+        self._door.close(_dead)
         self._queue.close()
         self._send_away(_dead)
         if self._on_death is not None:

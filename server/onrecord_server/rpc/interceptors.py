@@ -34,9 +34,8 @@ PREFIX = "/onrecord.v1."
 # Of 600 streams that were cancelled on a busy machine, all were seen to be so within this time; within no time, 94 %.
 _BEHIND_SECONDS = 0.005
 
-# A caller's own clock ends its call at the deadline, and that reaches the server as a cancellation while its deadline is
-# still to come: gRPC rounds timeouts up on the wire, by up to 1 % from one second on, and the message took its time.
-# Of 1,200 calls that ended so, two had more left than this.
+# A caller's own clock ends its call at the deadline, and that reaches the server as a cancellation while its deadline
+# is still to come: gRPC rounds timeouts up on the wire, by up to 1 % from one second on, and the request took its time.
 _LATE_SHARE = 0.02  # of the time that there was
 _LATE_SECONDS = 0.025
 
