@@ -15,7 +15,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from onrecord_server.checking.batching import PAIR, TEXT, JobQueue, Priority
 from onrecord_server.checking.cache import PairCache
 from onrecord_server.checking.door import Door
 from onrecord_server.checking.meter import Meter, Silent
+from onrecord_server.checking.turns import Turns
 from onrecord_server.checking.work import (
     PairOutcome,
     PairOutcomes,
@@ -82,7 +82,7 @@ class InferenceWorker:
         self._door = Door(self._admission, self.meter, self._queue.hurry)
         self._ended: Callable[[], OnrecordError] | None = None  # for everybody: nothing is answered any more
         self._thread: threading.Thread | None = None
-        self._tokenising = ThreadPoolExecutor(1, thread_name_prefix="tokenise")  # starts its thread when first used
+        self._tokenising = Turns(1, "tokenise")
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -131,7 +131,7 @@ class InferenceWorker:
         self._queue.close()
         for task in self._tasks:
             task.cancel()
-        self._tokenising.shutdown(wait=False, cancel_futures=True)
+        self._tokenising.close()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
 
@@ -313,14 +313,14 @@ class InferenceWorker:
 
     async def _encode_and_queue(self, works: Sequence[Work]) -> None:
         """Chunk by chunk; what is ready goes to the model at once."""
-        loop = asyncio.get_running_loop()
         for start in range(0, len(works), _ENCODE_CHUNK):
             chunk = [work for work in works[start : start + _ENCODE_CHUNK] if not work.dead]
             if not chunk:
                 continue
             began = time.perf_counter()
             pairs = [work.item for work in chunk]
-            items = await loop.run_in_executor(self._tokenising, inference.encode, self.scorer, pairs)
+            priority = min(work.priority for work in chunk)
+            items = await self._tokenising.run(priority, inference.encode, self.scorer, pairs)
             self.meter.stage("tokenise", time.perf_counter() - began)
             for work, item in zip(chunk, items, strict=True):
                 if isinstance(item, OnrecordError):
