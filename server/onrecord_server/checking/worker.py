@@ -15,16 +15,17 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from onrecord_server.checking import inference
 from onrecord_server.checking.admission import Admission, Seat
-from onrecord_server.checking.batching import PAIR, JobQueue, Priority
+from onrecord_server.checking.batching import PAIR, TEXT, JobQueue, Priority
 from onrecord_server.checking.cache import PairCache
+from onrecord_server.checking.door import Door
 from onrecord_server.checking.meter import Meter, Silent
+from onrecord_server.checking.turns import Turns
 from onrecord_server.checking.work import (
     Models,
     PairOutcome,
@@ -39,15 +40,14 @@ from onrecord_server.checking.work import (
 )
 from onrecord_server.domain.errors import DeadlineTooShort, ModelUnusable, OnrecordError, ShuttingDown
 from onrecord_server.domain.types import PairScore
-from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder, padding_tokens
 
 __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "ScoredPairs", "Seat"]
 
 _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
-_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and …
-_HURRY_SECONDS = 1.0  # … so long after the last one left: who asked just now will ask again
+_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and shortly after
 _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
 
 
@@ -56,9 +56,9 @@ class InferenceWorker:
 
     hands: models for several threads at once, one a thread and core (`onrecord_server.nli.hands`); None: one thread
     with `scorer` and `encoder`. max_batch_tokens: tokens of one forward, that of one hand. max_queue_tokens: expected
-    tokens of those who are in; beyond it callers get Overloaded, except that an idle worker takes one request of any
-    size. cache_pairs: scores remembered, least recently used forgotten first; 0 remembers none. They are those of one
-    scorer: a worker has one for life.
+    tokens of those who are in; beyond it callers get Overloaded, except that one request of any size is taken where
+    none of its priority is in. cache_pairs: scores remembered, least recently used forgotten first; 0 remembers none.
+    They are those of one scorer: a worker has one for life.
     on_death: called on the event loop, once, with what killed the thread; from then on every call raises ModelError.
     """
 
@@ -87,12 +87,10 @@ class InferenceWorker:
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
         self._batches = 0
-        self._refusal: Callable[[], OnrecordError] | None = None  # for newcomers
+        self._door = Door(self._admission, self.meter, self._queue.hurry)
         self._ended: Callable[[], OnrecordError] | None = None  # for everybody: nothing is answered any more
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._threads: list[threading.Thread] = []
-        self._tokenising = ThreadPoolExecutor(1, thread_name_prefix="tokenise")  # starts its thread when first used
+        self._tokenising = Turns(1, "tokenise")
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -132,11 +130,11 @@ class InferenceWorker:
 
         Callers refused or sent away get ShuttingDown. Idempotent.
         """
-        if self._refusal is None:
-            self._refusal = _shutting_down
+        if not self._door.closed:
+            self._door.close(_shutting_down)
         try:
             async with asyncio.timeout(grace):
-                await self._idle.wait()
+                await self._door.idle.wait()
         except TimeoutError:
             _log.warning("sending %d callers away after a grace of %.1f s", self._admission.seats, grace)
         self._ended = self._ended or _shutting_down
@@ -144,46 +142,39 @@ class InferenceWorker:
         self._queue.close()
         for task in self._tasks:
             task.cancel()
-        self._tokenising.shutdown(wait=False, cancel_futures=True)
+        self._tokenising.close()
         for thread in self._threads:
             await asyncio.to_thread(thread.join, _JOIN_SECONDS)
 
-    @contextlib.contextmanager
     def admit(
         self, tokens: int, *, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
-    ) -> Iterator[Seat]:
+    ) -> contextlib.AbstractContextManager[Seat]:
         """A seat for work that is expected to need so many tokens, as long as the context lasts.
 
-        deadline: an instant of loop.time(). Raises, before any work, Overloaded, DeadlineTooShort, DeadlineUnreachable,
-        ShuttingDown, or ModelUnusable when a thread has died.
+        deadline: an instant of loop.time(). Entering it raises, before any work, Overloaded, DeadlineTooShort,
+        DeadlineUnreachable, ShuttingDown, or ModelUnusable when a thread has died.
         """
-        try:
-            if self._refusal is not None:
-                raise self._refusal()
-            if not self._threads:
-                raise RuntimeError("the worker has not been started")
-            loop = asyncio.get_running_loop()
-            seat = self._admission.open(tokens, priority, deadline, loop.time())
-        except OnrecordError as error:
-            self.meter.refused(error.reason)
-            raise
-        self._idle.clear()
-        hurried = seat.priority is Priority.INTERACTIVE
-        if hurried:
-            self._queue.hurry(math.inf)
-        until: float | None = None
-        try:
-            yield seat
-            until = loop.time()
-        except DeadlineTooShort:
-            until = loop.time()
-            raise
-        finally:
-            self._admission.close(seat, until)
-            if hurried and not self._admission.interactive:
-                self._queue.hurry(loop.time() + _HURRY_SECONDS)
-            if not self._admission.seats:
-                self._idle.set()
+        self._refuse_unstarted()
+        return self._door.admit(tokens, deadline, priority)
+
+    def admit_patiently(
+        self,
+        tokens: int,
+        *,
+        deadline: float | None = None,
+        priority: Priority = Priority.BULK,
+        patience: float = math.inf,
+    ) -> contextlib.AbstractAsyncContextManager[Seat]:
+        """As `admit`, but who finds no room waits in line for it, for `patience` seconds at most, then gets Overloaded.
+
+        So does who would not be done by its deadline any more.
+        """
+        self._refuse_unstarted()
+        return self._door.admit_patiently(tokens, deadline, priority, patience)
+
+    def _refuse_unstarted(self) -> None:
+        if not self._threads and not self._door.closed:
+            raise RuntimeError("the worker has not been started")
 
     async def score(
         self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, seat: Seat | None = None
@@ -321,6 +312,7 @@ class InferenceWorker:
 
     def _forget(self, work: Work) -> None:
         self._admission.finished(work.priority, work.kind, work.estimate)
+        self._door.made_room()
         if self._in_flight.get(work.key) is work:
             del self._in_flight[work.key]
 
@@ -332,14 +324,14 @@ class InferenceWorker:
 
     async def _encode_and_queue(self, works: Sequence[Work]) -> None:
         """Chunk by chunk; what is ready goes to the model at once."""
-        loop = asyncio.get_running_loop()
         for start in range(0, len(works), _ENCODE_CHUNK):
             chunk = [work for work in works[start : start + _ENCODE_CHUNK] if not work.dead]
             if not chunk:
                 continue
             began = time.perf_counter()
             pairs = [work.item for work in chunk]
-            items = await loop.run_in_executor(self._tokenising, inference.encode, self.scorer, pairs)
+            priority = min(work.priority for work in chunk)
+            items = await self._tokenising.run(priority, inference.encode, self.scorer, pairs)
             self.meter.stage("tokenise", time.perf_counter() - began)
             for work, item in zip(chunk, items, strict=True):
                 if isinstance(item, OnrecordError):
@@ -382,7 +374,8 @@ class InferenceWorker:
         if self._ended is _dead:  # the same has befallen another one
             return
         _log.critical("an inference thread died", exc_info=error)
-        self._refusal = self._ended = _dead
+        self._ended = _dead
+        self._door.close(_dead)
         self._queue.close()
         self._send_away(_dead)
         if self._on_death is not None:
@@ -396,11 +389,13 @@ class InferenceWorker:
                 # a single input can use the cores of all when nobody else does
                 alone = len(batch) == 1 and self._queue.others_idle
                 scorer, encoder = (self.scorer, self.encoder) if alone else own
-                began = time.perf_counter()
+                model = encoder if batch[0].kind == TEXT else scorer
+                padded, began = padding_tokens(model), time.perf_counter()
                 outcomes = inference.infer(scorer, encoder, batch)
                 ended = time.perf_counter()
                 tokens = sum(job.tokens for job in batch)
-                self.meter.batch(batch[0].kind, len(batch), tokens, tokens, ended - began)
+                computed = tokens + padding_tokens(model) - padded
+                self.meter.batch(batch[0].kind, len(batch), tokens, computed, ended - began)
                 loop.call_soon_threadsafe(self._deliver, batch, outcomes, (began, ended))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell

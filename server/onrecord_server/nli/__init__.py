@@ -17,6 +17,7 @@ __all__ = [
     "TextEncoder",
     "find_tagger",
     "hands",
+    "identify_encoder",
     "load_encoder",
     "load_scorer",
 ]
@@ -57,6 +58,21 @@ def load_scorer(
     return load_classifier(
         model, revision=revision, precision=precision, threads=threads, calibration=calibration, device=device
     )
+
+
+def identify_encoder(name: str = BUILTIN, *, revision: str | None = None) -> tuple[str, int]:
+    """Which encoder `load_encoder` would load, as records remember it (id@revision), and the length of its vectors.
+
+    Reads its files and loads nothing: a tenth of a second, unless a Hub id has to be downloaded. Raises ModelUnusable.
+    """
+    if name == FAKE:
+        from onrecord_server.nli.fake import DIMENSION, ENCODER
+
+        return f"{ENCODER.model_id}@{ENCODER.revision}", DIMENSION
+    from onrecord_server.nli.files import find_encoder
+
+    files, dimension = find_encoder(name, revision)
+    return f"{files.model_id}@{files.revision}", dimension
 
 
 def load_encoder(

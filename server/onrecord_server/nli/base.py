@@ -56,6 +56,21 @@ class PairScorer(Protocol):
         ...
 
 
+@runtime_checkable
+class Pads(Protocol):
+    """A PairScorer, a TextEncoder or a part of one that fills up short inputs, and counts what that costs."""
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding computed so far, in tokens; only grows. Read it in the thread that computes."""
+        ...
+
+
+def padding_tokens(model: object) -> int:
+    """What a model has padded so far, in tokens; 0 for one that does not pad."""
+    return model.padding_tokens if isinstance(model, Pads) else 0
+
+
 class CalibratedScorer(PairScorer, Protocol):
     """A scorer that tells its own scores from what is made of them."""
 

@@ -12,7 +12,7 @@ import torch
 from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.domain.weighing import Weighing
-from onrecord_server.nli.base import EncodedPair, FloatArray
+from onrecord_server.nli.base import EncodedPair, FloatArray, padding_tokens
 from onrecord_server.nli.calibration import Calibration, Uncalibrated, softmax
 from onrecord_server.nli.files import ModelFiles
 from onrecord_server.nli.labels import LABELS
@@ -95,6 +95,11 @@ class ClassifierScorer:
     def info(self) -> ModelInfo:
         """What is loaded."""
         return self._info
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding that the classifier has computed so far; 0 for one that does not pad."""
+        return padding_tokens(self._classifier)
 
     @property
     def weighing(self) -> Weighing | None:
