@@ -1,10 +1,10 @@
 """Puts the server together, and takes it apart in the right order.
 
-Start: the ports are taken and health says NOT_SERVING; a log line says what is loaded; the encoder is loaded, the store
-opened, the NLI model loaded; then health says SERVING and one line on stdout gives the address. Stop (SIGTERM, SIGINT;
-a log line says which): health says NOT_SERVING, balancers get a moment to see it, no new calls are taken, calls in
-flight have `drain_seconds` to finish, the worker stops, the store closes, the metrics' port closes. When the worker's
-thread dies, the same happens at once, and the exit status is 1.
+Start: the ports are taken and health says NOT_SERVING; a log line says what is loaded; the store is opened, first, so
+that what is wrong with it is said at once; the encoder and the NLI model are loaded; then health says SERVING and one
+line on stdout gives the address. Stop (SIGTERM, SIGINT; a log line says which): health says NOT_SERVING, balancers get
+a moment to see it, no new calls are taken, calls in flight have `drain_seconds` to finish, the worker stops, the store
+closes, the metrics' port closes. When the worker's thread dies, the same happens at once, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from onrecord_server.config import FAKE, MEMORY, ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
-from onrecord_server.nli import Tagger, find_tagger, load_encoder, load_scorer
+from onrecord_server.nli import Tagger, find_tagger, hands, identify_encoder, load_encoder, load_scorer
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
@@ -94,27 +94,23 @@ def version() -> str:
 
 @asynccontextmanager
 async def open_engine(config: ServerConfig, meter: Meter | None = None) -> AsyncIterator[Engine]:
-    """Load the models and open the store, off the event loop; on exit stop the worker and close the store.
+    """Open the store and load the models, off the event loop; on exit stop the worker and close the store.
 
     meter: told of the engine's work. Uses of `config` only what concerns models and store. Errors: ModelUnusable,
     StoreUnusable, ConfigError.
     """
     tagger = _tagger(config)
-    encoder = await asyncio.to_thread(
-        load_encoder,
-        config.encoder,
-        revision=config.encoder_revision,
-        precision="fp32" if config.precision == "fp32" else "auto",
-        device=config.device,
-    )
-    info = encoder.info
-    store = await asyncio.to_thread(
-        open_store,
-        _store_path(config),
-        dimension=encoder.dimension,
-        encoder_id=f"{info.model_id}@{info.revision}",
-    )
+    encoder_id, dimension = await asyncio.to_thread(identify_encoder, config.encoder, revision=config.encoder_revision)
+    store = await asyncio.to_thread(open_store, _store_path(config), dimension=dimension, encoder_id=encoder_id)
     try:
+        encoder = await asyncio.to_thread(
+            load_encoder,
+            config.encoder,
+            revision=config.encoder_revision,
+            precision="fp32" if config.precision == "fp32" else "auto",
+            threads=config.threads,
+            device=config.device,
+        )
         scorer = await asyncio.to_thread(
             load_scorer,
             config.model,
@@ -128,6 +124,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
         worker = InferenceWorker(
             scorer,
             encoder,
+            hands=hands(scorer, encoder),
             max_batch_tokens=config.max_batch_tokens,
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,
@@ -141,7 +138,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
             indexer.start()
             record = Record(store, worker, tagger, deferred=indexer.put)
             try:
-                yield Engine(record, checker, worker, store, scorer.info, info, died)
+                yield Engine(record, checker, worker, store, scorer.info, encoder.info, died)
             finally:
                 await indexer.stop()
         finally:

@@ -127,7 +127,7 @@ class ServerConfig:
         click.Choice(["auto", "rules", "tagger"]),
     )  # fmt: skip
     threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
-    max_batch_tokens: int = _setting(1_024, "Tokens the model reads in one batch.", _POSITIVE)
+    max_batch_tokens: int = _setting(512, "Tokens of one batch of the model; a core computes it, or a GPU.", _POSITIVE)
     max_queue_tokens: int = _setting(
         200_000, "Tokens that may wait for the model, one batch at least; more are refused with OVERLOADED.", _POSITIVE
     )

@@ -88,7 +88,7 @@ def against_floor(given: argparse.Namespace) -> bool:
             cpu = cpu_of(process) - before
             began, begun = time.perf_counter(), time.process_time()
             for start in range(0, len(some), CHUNK):
-                encoder.embed(some[start : start + CHUNK])
+                encoder.encode(some[start : start + CHUNK])
             floor, floor_cpu = time.perf_counter() - began, time.process_time() - begun
             shown = f"import {seconds:.2f} s ({cpu:.2f} CPU), embedding {floor:.2f} s ({floor_cpu:.2f} CPU)"
             print(f"turn {turn}: {shown}", file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,11 +172,36 @@ def test_wrong_use_is_told_before_anything_runs(run: Run, arguments: tuple[str, 
     assert why in done.err
 
 
-def test_no_server_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onrecord.cli.bench.READY_SECONDS", 0.2)
-    done = run("bench", "--target", "127.0.0.1:1")
+@pytest.mark.parametrize("target", ["127.0.0.1:1", "localhost:1"])
+def test_where_nothing_listens_nobody_waits(run: Run, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    monkeypatch.setattr("onrecord.client.Client.wait_ready", lambda *_: pytest.fail("it waited"))
+    done = run("bench", "--target", target)
     assert (done.status, done.out) == (1, "")
-    assert "no server at 127.0.0.1:1" in done.err
+    assert f"no server at {target}: nothing listens there" in done.err
+
+
+def test_a_port_that_listens_and_never_answers_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onrecord.cli.bench.READY_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = run("bench", "--target", f"127.0.0.1:{silent.getsockname()[1]}")
+    assert (done.status, done.out) == (1, "")
+    assert "no server at" in done.err
+
+
+def test_a_run_without_one_answer_fails_with_a_word(at_server: Run) -> None:
+    done = at_server("bench", "--concurrency", "1", "--warmup", "0", "--duration", "0.000001")
+    assert done.status == 1
+    assert "nothing was answered" in done.err
+    assert "give it more --duration" in done.err
+
+
+def test_a_rate_of_few_calls_comes_with_its_interval(at_server: Run) -> None:
+    done = at_server("bench", "--rate", "20", "--deadline", "20", "--mix", "health", *SHORT, "--json")
+    (row,) = done.json["rows"]
+    got = row["calls"]["health"]
+    ends = got["good_per_second_interval"]
+    assert ends["low"] < got["good_per_second"] < ends["high"]
+    assert any(note.startswith(f"only {got['good_count']} good calls") for note in row["notes"])
 
 
 def test_a_server_that_does_not_start_says_why(run: Run) -> None:

@@ -30,11 +30,23 @@ EXAMPLES: list[errors.OnrecordError] = [
     errors.AlreadyExists(NAME),
     errors.Overloaded(2.0),
     errors.DeadlineUnreachable(needed=2.0, left=0.5, retry_after=1.5),
+    errors.CollectionNotFound("collections/a"),
+    errors.CollectionExists("collections/a"),
+    errors.EtagMismatch(NAME),
+    errors.CollectionNotEmpty("collections/a", 2),
+    errors.RequestIdReused(),
+    errors.ExportStalled(60),
     *(
         kind("what is wrong; what to do")
         for kind in TABLE
         if kind
         not in (
+            errors.CollectionNotFound,
+            errors.CollectionExists,
+            errors.EtagMismatch,
+            errors.CollectionNotEmpty,
+            errors.RequestIdReused,
+            errors.ExportStalled,
             errors.InvalidInput,
             errors.NotFound,
             errors.AlreadyExists,

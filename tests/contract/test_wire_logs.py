@@ -18,6 +18,7 @@ from onrecord_server.domain.errors import NotFound, Overloaded, StoreError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
 from onrecord_server.rpc.backend import Backend
+from onrecord_server.rpc.interceptors import CallGuard
 
 NAME = "collections/default/statements/s1"
 Lines = Callable[[], list[dict[str, Any]]]
@@ -198,3 +199,49 @@ async def test_who_left_and_whose_time_was_up_are_told_apart(serve: Any, lines: 
     leaving.cancel()
     await wire.guard.idle()
     assert [(line["code"], line["level"]) for line in lines()] == [("DEADLINE_EXCEEDED", "info"), ("CANCELLED", "info")]
+
+
+@pytest.mark.parametrize(
+    ("whole", "left", "code"),
+    [
+        (10.1, 0.1, grpc.StatusCode.DEADLINE_EXCEEDED),  # the client's 10.01 s, as gRPC writes them
+        (10.0, 0.0, grpc.StatusCode.DEADLINE_EXCEEDED),
+        (0.2, 0.003, grpc.StatusCode.DEADLINE_EXCEEDED),
+        (10.0, 1.0, grpc.StatusCode.CANCELLED),
+        (0.2, 0.1, grpc.StatusCode.CANCELLED),
+        (None, None, grpc.StatusCode.CANCELLED),
+    ],
+)
+async def test_a_caller_whose_own_clock_was_first_was_late_and_did_not_leave(
+    lines: Lines, whole: float | None, left: float | None, code: grpc.StatusCode
+) -> None:
+    class Context:
+        """A call that is cancelled while the server's deadline is still `left` away."""
+
+        def __init__(self) -> None:
+            self.times = [whole, left]
+
+        def time_remaining(self) -> float | None:
+            return self.times.pop(0)
+
+        def invocation_metadata(self) -> tuple[()]:
+            return ()
+
+        def peer(self) -> str:
+            return "ipv4:127.0.0.1:1"
+
+        def set_trailing_metadata(self, trailers: object) -> None:
+            pass
+
+    async def never(data: bytes, context: Any) -> Any:
+        raise asyncio.CancelledError
+
+    async def found(details: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(never, bytes, bytes)
+
+    details: Any = type("Details", (), {"method": "/onrecord.v1.CheckService/CheckClaim"})()
+    handler: Any = await CallGuard().intercept_service(found, details)
+    with pytest.raises(asyncio.CancelledError):
+        await handler.unary_unary(b"", Context())
+    (line,) = lines()
+    assert line["code"] == code.name

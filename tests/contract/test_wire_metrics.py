@@ -199,7 +199,7 @@ async def test_the_queue_and_who_was_refused_are_told(serve: Any, telemetry: Tel
             assert value(scrape(telemetry), "onrecord_queue_tokens", priority="bulk") == 50
             assert value(scrape(telemetry), "onrecord_queue_tokens", priority="interactive") == 0
             wire = await serve(engine.backend, observers=telemetry.observers)
-            pairs = [check_pb.Pair(premise=f"A longer statement {i}.", hypothesis="A claim.") for i in range(10)]
+            pairs = [check_pb.Pair(premise=f"A longer statement {i}.", hypothesis="A claim.") for i in range(30)]
             got = await wire.error(wire.checks.ScorePairs(check_pb.ScorePairsRequest(pairs=pairs)))
             assert got.info.reason == "OVERLOADED"
             seen = scrape(telemetry)

@@ -13,6 +13,7 @@ import pytest
 from onrecord.v1 import check_service_pb2 as pb
 from onrecord.v1 import statement_service_pb2 as statement_pb
 from onrecord_server.app import Engine, drain
+from onrecord_server.checking.batching import Priority
 from onrecord_server.domain.limits import STREAM_CLAIMS
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.interceptors import CallGuard
@@ -120,8 +121,9 @@ async def test_a_deadline_ends_the_stream_and_frees_the_server(record: Any, engi
 
 async def test_a_stream_waits_where_a_single_check_is_refused(record: Any, engine: Engine) -> None:
     with contextlib.ExitStack() as full:
-        for _ in range(100):  # two thousand tokens each: as much as may wait
-            full.enter_context(engine.worker.admit(2_000))
+        for number in range(100):  # two thousand tokens each: as much as may wait, of either priority
+            priority = Priority.BULK if number < 10 else Priority.INTERACTIVE
+            full.enter_context(engine.worker.admit(2_000, priority=priority))
         got = await record.error(record.checks.CheckClaim(pb.CheckClaimRequest(claim=pb.Claim(text=FACT))))
         assert got.info.reason == "OVERLOADED"
         call = record.checks.StreamCheckClaims(sent(request()))

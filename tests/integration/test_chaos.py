@@ -17,7 +17,7 @@ import pytest
 from onrecord.v1 import check_service_pb2 as pb
 from onrecord.v1 import check_service_pb2_grpc
 from onrecord_server.app import Engine, open_engine
-from onrecord_server.checking.worker import InferenceWorker, Priority
+from onrecord_server.checking.worker import InferenceWorker, Priority, Seat
 from onrecord_server.config import ServerConfig
 from onrecord_server.domain.errors import ModelError, OnrecordError
 from onrecord_server.domain.types import PairScore, StatementDraft
@@ -92,7 +92,7 @@ class Crowd:
         chance, now = self.chance, asyncio.get_running_loop().time()
         deadline = chance.choice([None, None, now + chance.random() / 20, now + PATIENCE])
         priority = chance.choice(list(Priority))
-        with self.worker.admit(chance.choice([0, 1, 20, 300]), deadline=deadline, priority=priority) as seat:
+        async with self._seat(chance.choice([0, 1, 20, 300]), deadline, priority) as seat:
             own = seat if chance.random() < 0.7 else None
             await self.worker.embed([self._text(4) for _ in range(chance.randint(0, 3))], seat=own, priority=priority)
             if chance.random() < 0.3:
@@ -104,6 +104,18 @@ class Crowd:
             poisoned = POISON in " ".join(pair)
             if poisoned != isinstance(outcome, ModelError) or (not poisoned and not self._is_right(pair, outcome)):
                 self.wrong.append((pair, outcome))
+
+    @contextlib.asynccontextmanager
+    async def _seat(self, tokens: int, deadline: float | None, priority: Priority) -> AsyncIterator[Seat]:
+        """At once or not at all, or after some patience."""
+        if self.chance.random() < 0.5:
+            with self.worker.admit(tokens, deadline=deadline, priority=priority) as seat:
+                yield seat
+            return
+        patience = self.chance.choice([0.0, 0.01, math.inf])
+        waiting = self.worker.admit_patiently(tokens, deadline=deadline, priority=priority, patience=patience)
+        async with waiting as seat:
+            yield seat
 
     def _text(self, words: int) -> str:
         return " ".join(self.chance.choice(WORDS if self.chance.random() < 0.99 else (POISON,)) for _ in range(words))
@@ -119,6 +131,7 @@ def left_behind(worker: InferenceWorker) -> dict[str, object]:
         "backlog": worker.backlog_tokens,
         "by priority": {name: tokens for name, tokens in worker.queue_tokens.items() if tokens},
         "seats": worker._admission.seats,
+        "in line": worker._door.waiting,
         "jobs": worker.waiting_jobs,
         "in flight": len(worker._in_flight),
         "requests": len(worker._requests),

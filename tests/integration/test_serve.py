@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -26,6 +27,7 @@ from onrecord.v1 import statement_pb2 as statement
 from onrecord.v1 import statement_service_pb2 as pb
 from onrecord_server.app import open_engine
 from onrecord_server.config import ServerConfig
+from onrecord_server.nli import identify_encoder, load_encoder
 
 FAKES = ["--model", "fake", "--encoder", "fake", "--listen", "127.0.0.1:0"]
 
@@ -284,6 +286,32 @@ async def test_store_that_another_server_writes_to(tmp_path: Path, start: Start)
     await start()
     line = await fails("--store", str(tmp_path / "record.db"))
     assert "record.db: another process writes to this record" in line
+
+
+@pytest.mark.parametrize("trouble", ["locked", "bad path"])
+async def test_what_is_wrong_with_the_store_is_said_before_any_model_is_loaded(tmp_path: Path, trouble: str) -> None:
+    path = tmp_path / "record.db" if trouble == "locked" else tmp_path / "nowhere" / "record.db"
+    code = """
+import onrecord_server.app as app
+def never(*args, **kwargs):
+    raise SystemExit("a model was loaded")
+app.load_encoder = app.load_scorer = never
+"""
+    with contextlib.ExitStack() as other:
+        if trouble == "locked":
+            other.enter_context(filelock.FileLock(f"{path}.lock"))
+        process = await spawn("--store", str(path), code=code)
+        async with asyncio.timeout(30):
+            _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"record.db" in err
+    assert b"a model was loaded" not in err
+
+
+async def test_an_encoder_is_identified_as_what_is_loaded_then() -> None:
+    for name in ("fake", "builtin"):
+        encoder = load_encoder(name)
+        assert identify_encoder(name) == (f"{encoder.info.model_id}@{encoder.info.revision}", encoder.dimension)
 
 
 async def test_store_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

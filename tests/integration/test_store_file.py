@@ -250,10 +250,21 @@ def test_a_record_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_record_made_with_another_encoder(tmp_path: Path) -> None:
     path = tmp_path / "record.db"
-    reopen(path).close()
+    store = reopen(path)
+    fill(store)
+    store.close()
     for dimension, encoder in ((DIMENSION, "other@1"), (DIMENSION + 1, "test@1")):
         with pytest.raises(StoreUnusable, match=r"encoder test@1.*export"):
             open_store(path, dimension=dimension, encoder_id=encoder)
+    reopen(path).close()
+
+
+def test_a_record_that_holds_nothing_yet_takes_another_encoder(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    open_store(path, dimension=DIMENSION + 1, encoder_id="other@1").close()  # as a start leaves that then failed
+    store = reopen(path)
+    fill(store)
+    store.close()
     reopen(path).close()
 
 

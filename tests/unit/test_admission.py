@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from onrecord_server.checking.admission import BULK_LIMIT, Admission
@@ -48,10 +50,83 @@ def test_what_was_reserved_and_not_needed_is_free_when_the_caller_leaves() -> No
 def test_an_idle_engine_takes_a_request_of_any_size_and_a_busy_one_does_not() -> None:
     admission = Admission(1_000, 1_000)
     admission.open(3_000, INTERACTIVE, None, 0.0)
-    for priority in Priority:
-        with pytest.raises(Overloaded) as caught:
-            admission.open(1, priority, None, 0.0)
-        assert 0.1 <= caught.value.retry_after <= 60
+    with pytest.raises(Overloaded) as caught:
+        admission.open(1, INTERACTIVE, None, 0.0)
+    assert 0.1 <= caught.value.retry_after <= 60
+
+
+def fill(admission: Admission, priority: Priority, *, patient: bool = False) -> None:
+    """Callers of 100 tokens come until one is refused."""
+    with contextlib.suppress(Overloaded):
+        while True:
+            admission.open(100, priority, None, 0.0, patient=patient)
+
+
+@pytest.mark.parametrize("flood", Priority)
+def test_a_flood_of_one_priority_does_not_shut_out_the_other(flood: Priority) -> None:
+    admission, other = Admission(10_000, 1_000), Priority(1 - flood)
+    for _ in range(2):  # the first to come, then against the other's work
+        fill(admission, flood)
+        for _ in range(5):
+            assert admission.open(100, other, None, 0.0).priority is other
+    kept = {INTERACTIVE: 0.25, BULK: 0.1}[other]
+    fill(admission, other)
+    assert admission.tokens(other) == kept * 10_000
+
+
+def test_who_can_wait_leaves_room_for_who_cannot() -> None:
+    admission = Admission(10_000, 1_000)
+    fill(admission, BULK, patient=True)
+    taken = admission.tokens(BULK)
+    assert admission.open(100, BULK, None, 0.0)
+    assert taken == pytest.approx(0.9 * BULK_LIMIT * 10_000, abs=100)
+
+
+def told(admission: Admission, tokens: int, priority: Priority = INTERACTIVE, now: float = 0.0) -> float:
+    """When one who finds no room is told to come back."""
+    with pytest.raises(Overloaded) as caught:
+        admission.open(tokens, priority, None, now)
+    return caught.value.retry_after
+
+
+def filled(used: int, pace: float = 1_000) -> Admission:
+    """So many interactive tokens are in, and the queue is full."""
+    admission = at_pace(pace, max_tokens=1_000, batch_tokens=1_000_000)
+    admission.open(used, INTERACTIVE, None, 0.0)
+    return admission
+
+
+def test_the_fuller_the_queue_the_later_one_is_told_to_come_back() -> None:
+    times = [told(filled(used), 500) for used in (900, 1_900, 3_900, 7_900)]
+    assert times == sorted(set(times))
+    assert times[:2] == pytest.approx([0.5, 1.5], rel=0.1)  # until so much is done that 500 tokens fit
+
+
+def test_a_slower_model_says_later() -> None:
+    assert told(filled(3_900, pace=500), 500) == pytest.approx(2 * told(filled(3_900), 500), rel=0.1)
+
+
+def test_those_who_are_refused_are_told_to_come_back_one_after_another() -> None:
+    admission = filled(3_900)
+    times = [told(admission, 500) for _ in range(20)]
+    assert times[:3] == pytest.approx([3.5, 4.0, 4.5], rel=0.1)
+    assert max(times) == pytest.approx(3.9 + 3.5, rel=0.1)  # many never come back: no later than what is there allows
+    assert told(admission, 500, now=100.0) == pytest.approx(3.5, rel=0.1)  # their time is over
+
+
+def test_it_is_never_less_than_a_tenth_of_a_second_nor_more_than_a_minute() -> None:
+    assert told(filled(900, pace=1e6), 500) == pytest.approx(0.1)
+    assert told(filled(900_000, pace=10), 500) == pytest.approx(60)
+
+
+def test_bulk_work_is_told_to_wait_for_what_goes_before_it() -> None:
+    admission = at_pace(1_000, max_tokens=10_000)
+    admission.open(7_500, BULK, None, 0.0)
+    alone = told(admission, 1_000, BULK)
+    admission = at_pace(1_000, max_tokens=10_000)
+    admission.open(7_500, BULK, None, 0.0)
+    admission.open(2_500, INTERACTIVE, None, 0.0)
+    assert told(admission, 1_000, BULK) == pytest.approx(alone + 2.5, rel=0.1)
 
 
 def test_one_bulk_request_of_any_size_gets_in_and_keeps_only_bulk_work_out() -> None:

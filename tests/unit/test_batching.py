@@ -142,3 +142,30 @@ def test_a_bulk_job_that_an_interactive_caller_wants_too_comes_forward() -> None
     assert names(queue.take()) == ["shared"]
     assert names(queue.take()) == ["bulk"]
     assert len(queue) == 0
+
+
+def test_an_idle_taker_leaves_the_other_idle_ones_their_part() -> None:
+    queue: JobQueue[Job] = JobQueue(1_000, takers=2)
+    taken: list[list[str]] = []
+    sleeping = threading.Event()
+    other = threading.Thread(target=lambda: (sleeping.set(), taken.append(names(queue.take()))))
+    other.start()
+    assert sleeping.wait(5)
+    while not queue.others_idle:
+        pass
+    queue.put([(1.0, job("a", 60)), (1.0, job("b", 50)), (1.0, job("c", 50)), (1.0, job("d", 40))])
+    other.join(5)
+    taken.append(names(queue.take()))
+    assert sorted(map(sorted, taken)) in ([["a"], ["b", "c", "d"]], [["a", "b"], ["c", "d"]])
+
+
+def test_where_all_are_busy_what_is_left_is_shared_in_batches_worth_it() -> None:
+    queue: JobQueue[Job] = JobQueue(512, takers=2)
+    queue.put((1.0, job(str(i), 50)) for i in range(40))
+    sizes = []
+    while len(queue):
+        sizes.append(sum(taken.tokens for taken in queue.take()))
+    assert sizes[:2] == [500, 500]  # enough for everybody: full batches
+    assert sum(sizes) == 2_000
+    assert all(size >= 100 for size in sizes)
+    assert sorted(sizes, reverse=True) == sizes

@@ -13,6 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, RobertaConfi
 
 from onrecord_server.nli import EncodedPair
 from onrecord_server.nli.hf import PaddedClassifier, PaddedTrunk, length_parts
+from onrecord_server.nli.lanes import Lanes
 from onrecord_server.nli.packed import PackedBert, supports
 from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.products import has_onednn, plain
@@ -140,3 +141,12 @@ def test_a_smaller_number_format_stays_near(bert: BertForSequenceClassification,
     assert alone == pytest.approx(
         rough[1:2], abs=0.02 * float(np.abs(exact).max())
     )  # no scale is shared with the batch
+
+
+def test_on_one_core_it_computes_the_same(bert: BertForSequenceClassification) -> None:
+    chance = random.Random(5)
+    batch = [pair(n, chance) for n in (9, 3, 17, 4)]
+    whole = PackedClassifier(bert.state_dict(), bert.config.to_dict(), None, Lanes(2))
+    single = whole.on_one_core()
+    assert (whole.threads, single.threads) == (2, 1)
+    assert np.allclose(whole.logits(batch), single.logits(batch), atol=TOLERANCE)

@@ -51,7 +51,7 @@ def fails(lengths: Sequence[int]) -> float:
 )
 def test_a_smaller_format_must_be_worth_it(seconds: Sequence[float | None], expected: Arithmetic | None) -> None:
     timings = [(how, took) for how, took in zip(ALL, seconds, strict=True) if took is not None]
-    assert pick(timings) is expected
+    assert pick("a model", timings) is expected
 
 
 def test_the_best_round_counts() -> None:
@@ -74,8 +74,8 @@ def test_a_hopeless_format_is_not_waited_for() -> None:
 
 def test_one_line_tells_what_was_measured(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        pick([(FP32, 0.009), (BF16, 0.003)])
-    assert caplog.messages == ["computing in bf16 (oneDNN); of its speed: fp32 (torch) at 0.33"]
+        pick("a model", [(FP32, 0.009), (BF16, 0.003)])
+    assert caplog.messages == ["a model: computing in bf16 (oneDNN); of its speed: fp32 (torch) at 0.33"]
 
 
 def test_precision_and_device_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:

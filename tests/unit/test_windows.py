@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from onrecord_server.domain.types import Span, TaggedAttribution
-from onrecord_server.nli.encoder import builtin_encoder
+from onrecord_server.nli.files import builtin_encoder
 from onrecord_server.nli.tokens import read_tokenizer
 from onrecord_server.nli.windows import around, own_hint, read_pieces, windows
 

@@ -14,11 +14,13 @@ import grpc
 import onrecord
 from onrecord._bench.calls import OK
 from onrecord._bench.driving import Plan, Row
-from onrecord._bench.intervals import METHOD
+from onrecord._bench.intervals import METHOD, poisson
 from onrecord._bench.searching import GOOD_SHARE, Capacity
 from onrecord.types import ServerInfo
 
 Report = dict[str, Any]
+
+_UNSURE = 0.4  # of a rate: an interval wider than that, as of fewer than a hundred calls, is told
 
 
 def row_dict(row: Row) -> dict[str, Any]:
@@ -47,6 +49,11 @@ def _notes(row: Row) -> Iterable[str]:
         yield warning
     if unsent := sum(one.unsent for one in row.tally.kinds.values()):
         yield f"{unsent:,} calls were due and not sent, as too many were under way (--max-in-flight); counted as missed"
+    if (good := row.tally.good) and row.load.rate is not None and row.seconds > 0:
+        few = poisson(good)
+        low, high = (few.low or 0.0) / row.seconds, (few.high or 0.0) / row.seconds
+        if high - low > _UNSURE * good / row.seconds:
+            yield f"only {good:,} good calls: the rate lies between {low:.2f} and {high:.2f}/s; give it more --duration"
     if not row.tally.kinds:
         yield "no call ended in the measured window; give it more --duration"
     if row.interrupted:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from onrecord._bench.calls import ABANDONED, OK, UNFINISHED, Outcome
-from onrecord._bench.intervals import percentile, wilson
+from onrecord._bench.intervals import percentile, poisson, wilson
 
 SHARES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 STAGES = ("retrieval", "queue", "inference", "total")
@@ -106,6 +106,7 @@ class KindTally:
             "failed_items": dict(sorted(self.failed_items.items())),
             "sent_per_second": _rate(self.sent, seconds),
             "good_per_second": _rate(self.good, seconds),
+            "good_per_second_interval": _interval(self.good, seconds),
             "items_per_second": _rate(self.items, seconds),
             "good_share": wilson(self.good, offered).to_dict() if offered else None,
             "latency_ms": spread(self._latencies),
@@ -129,6 +130,14 @@ def spread(values: Sequence[float]) -> dict[str, object] | None:
         **{name: percentile(ordered, share).to_dict() for name, share in SHARES},
         "max": ordered[-1],
     }
+
+
+def _interval(count: int, seconds: float) -> dict[str, float] | None:
+    """Ends of the 95 % interval of a rate."""
+    if seconds <= 0:
+        return None
+    found = poisson(count)
+    return {"low": (found.low or 0.0) / seconds, "high": (found.high or 0.0) / seconds}
 
 
 def _rate(count: int, seconds: float) -> float:

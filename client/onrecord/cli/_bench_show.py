@@ -73,7 +73,9 @@ def load(row: Mapping[str, Any]) -> str:
 
 
 def _latencies(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("load", "calls", "sent", "good %", "good/s", "items/s", "p50", "p95", "p99", "95 %", "max")
+    table = _table(
+        "load", "calls", "sent", "good %", "good/s", "items/s", "p50", "p95", "p99", "p99 95\N{NO-BREAK SPACE}%", "max"
+    )
     for row in rows:
         for number, (kind, one) in enumerate(row["calls"].items()):
             times = one["latency_ms"]

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shlex
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from onrecord.cli._files import refuse_stdin_twice
 from onrecord.cli._options import collection_option, connect, json_option, target_option
 from onrecord.cli._output import refuse_unwritable, write_lines
 from onrecord.cli._progress import working
-from onrecord.cli._report import emit
+from onrecord.cli._report import complain, emit
 
 if TYPE_CHECKING:
     from onrecord._bench.driving import Plan
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from onrecord.types import ServerInfo
 
 READY_SECONDS = 30.0
+_CONNECT_SECONDS = 2.0
 DEFAULT_CALLERS = 8
 SEARCH_DEADLINE = 1.0
 
@@ -197,6 +199,7 @@ def _server(given: dict[str, Any]) -> Iterator[tuple[str, dict[str, object]]]:
 
 def _prepare(target: str, texts: Texts, collection: str, *, put: bool) -> ServerInfo:
     """Wait for the server, put texts on its record if it is ours, ask what it is."""
+    _refuse_dead(target)
     with connect(target, None) as client:
         with working("waiting for the server"):
             client.wait_ready(READY_SECONDS)
@@ -204,6 +207,21 @@ def _prepare(target: str, texts: Texts, collection: str, *, put: bool) -> Server
             with working("putting statements on the record"):
                 texts.put_on_record(client, collection)
         return client.info()
+
+
+def _refuse_dead(target: str) -> None:
+    """Unavailable at once where nothing listens; a server that is there may still be loading, and is waited for."""
+    from onrecord.errors import Unavailable
+
+    host, colon, port = target.rpartition(":")
+    if not colon or not port.isdecimal() or "/" in host:
+        return  # a name that only gRPC resolves
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except ConnectionRefusedError:
+        raise Unavailable(f"no server at {target}: nothing listens there; start one with `onrecord serve`") from None
+    except (OSError, OverflowError, UnicodeError):
+        return  # too slow, or no such name: gRPC tries longer and says why
 
 
 async def _measure(
@@ -263,6 +281,7 @@ def _finish(
         raise interrupt
     rows = [*measured.rows, *(measured.capacity.trials if measured.capacity else [])]
     if not any(row.tally.answered for row in rows):
+        complain("nothing was answered" if rows else "nothing was measured")
         context.exit(1)
 
 

@@ -3,17 +3,25 @@
 A caller takes a seat before anything is done for it. The seat reserves the tokens that its work is expected to need;
 as the work becomes known, reservation turns into jobs. What is reserved and what waits or runs together are the
 backlog, and a caller who does not fit, or whose deadline the backlog would outlast, is refused there and then.
+
+Either priority has a part of the queue that the other cannot fill, so that a flood of one never shuts out the other.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from onrecord_server.checking.batching import BULK_SHARE, PAIR, TEXT, Priority, due_time
 from onrecord_server.checking.pace import Foresight, Pace
 from onrecord_server.domain.errors import DeadlineTooShort, DeadlineUnreachable, Overloaded
 
-BULK_LIMIT = 0.75  # of the queue: bulk work leaves room for those who wait at a screen
+# What either priority may fill of the queue; the rest is kept for the other. Bulk work leaves room for those who wait
+# at a screen; they leave it as much as it gets of the model beside them.
+BULK_LIMIT = 0.75
+LIMITS = {Priority.INTERACTIVE: 1 - BULK_SHARE, Priority.BULK: BULK_LIMIT}
+# Of that, who can wait at the door takes no more than this: the rest is for callers who come once and are refused.
+PATIENT_LIMIT = 0.9
 LARGE_BATCHES = 4  # a single request of more tokens than so many batches is bulk work, whatever it says
 
 _RETRY_AFTER = (0.1, 60.0)  # seconds, least and most
@@ -39,7 +47,7 @@ class Seat:
 
 
 class Admission:
-    """The backlog, and who gets in. `max_tokens`: of the backlog; `batch_tokens`: of one batch."""
+    """The backlog, and who gets in. `max_tokens`: of the backlog; `batch_tokens`: of what runs at once."""
 
     def __init__(self, max_tokens: int, batch_tokens: int) -> None:
         self._max_tokens = max_tokens
@@ -49,6 +57,7 @@ class Admission:
         self._seats: dict[Priority, set[Seat]] = {priority: set() for priority in Priority}
         self.pace = {PAIR: Pace(_FIRST_RATE), TEXT: Pace(_FIRST_RATE)}
         self._foresight = {priority: Foresight() for priority in Priority}
+        self._turns = dict.fromkeys(Priority, 0.0)  # until when room is spoken for by those who were told to come back
         self._last_batch = (0, 0.0)  # how many had been seen when a caller was refused for the pace, and since when
 
     @property
@@ -70,21 +79,27 @@ class Admission:
         """The backlog of one priority."""
         return self._reserved[priority] + self._waiting[priority, PAIR] + self._waiting[priority, TEXT]
 
-    def open(self, tokens: int, priority: Priority, deadline: float | None, now: float) -> Seat:
+    def priority_of(self, tokens: int, priority: Priority) -> Priority:
+        """As what a request of so many tokens counts: a large one is bulk work, whatever it says."""
+        return Priority.BULK if tokens > LARGE_BATCHES * self._batch_tokens else priority
+
+    def open(
+        self, tokens: int, priority: Priority, deadline: float | None, now: float, *, patient: bool = False
+    ) -> Seat:
         """Let in a caller whose work is expected to need so many tokens.
 
-        An idle engine takes one of any size, and one without bulk work one bulk request of any size.
+        Where nobody of its priority is in, one of any size is taken. patient: it can wait for room, and leaves some for
+        those who cannot.
 
         Raises DeadlineTooShort (has passed), DeadlineUnreachable (will pass before the work is done), Overloaded.
         """
         if deadline is not None and deadline <= now:
             raise DeadlineTooShort("the deadline has passed; allow more time")
-        if tokens > LARGE_BATCHES * self._batch_tokens:
-            priority = Priority.BULK
+        priority = self.priority_of(tokens, priority)
         own = self._seconds(PAIR, tokens)
         expected = own + self.wait_seconds(priority)
         if tokens > 0:
-            self._check_room(tokens, priority)
+            self._check_room(tokens, priority, now, patient)
             self._check_deadline(own, expected, priority, deadline, now)
         seat = Seat(priority, deadline, due_time(now, own, deadline), tokens, now, expected)
         self._seats[priority].add(seat)
@@ -115,19 +130,45 @@ class Admission:
         """A job that `began` is done, or dropped."""
         self._waiting[priority, kind] -= tokens
 
-    def _check_room(self, tokens: int, priority: Priority) -> None:
-        """Bulk work beyond its part of the queue counts as that part: it may be late, and keeps nobody out."""
-        interactive, bulk = self.tokens(Priority.INTERACTIVE), self.tokens(Priority.BULK)
-        most = int(BULK_LIMIT * self._max_tokens)
-        if priority is Priority.INTERACTIVE:
-            excess = interactive + min(bulk, most) + tokens - self._max_tokens
-        elif bulk:
-            excess = max(bulk + tokens - most, interactive + bulk + tokens - self._max_tokens)
-        else:
-            excess = interactive + min(tokens, most) - self._max_tokens
-        if excess > 0 and interactive + bulk > 0:
-            least, longest = _RETRY_AFTER
-            raise Overloaded(min(max(self._seconds(PAIR, min(excess, interactive + bulk)), least), longest))
+    def latest(self, tokens: int, priority: Priority, deadline: float | None) -> float:
+        """The instant after which such a caller would not be done by its deadline, with what is there before it."""
+        if deadline is None:
+            return math.inf
+        if not self.pace[PAIR].measured:
+            return deadline - _RETRY_AFTER[0]
+        priority = self.priority_of(tokens, priority)
+        return deadline - self._foreseen(self._seconds(PAIR, tokens) + self.wait_seconds(priority), priority)
+
+    def _check_room(self, tokens: int, priority: Priority, now: float, patient: bool) -> None:
+        """What one priority has beyond its part counts as that part: it may be late, and keeps nobody else out."""
+        (other,) = set(Priority) - {priority}
+        have, others = self.tokens(priority), self.tokens(other)
+        room = min(
+            LIMITS[priority] * self._max_tokens, self._max_tokens - min(others, LIMITS[other] * self._max_tokens)
+        )
+        excess = math.ceil(have + tokens - room * (PATIENT_LIMIT if patient else 1.0))
+        if excess <= 0 or have == 0:
+            return
+        if patient:  # it will be told when there is room, and comes back no earlier
+            raise Overloaded(_RETRY_AFTER[0])
+        raise Overloaded(self._turn(tokens, min(excess, have), priority, now))
+
+    def _turn(self, tokens: int, excess: int, priority: Priority, now: float) -> float:
+        """When a caller who is refused may find room: seconds from now, within `_RETRY_AFTER`.
+
+        That is when `excess` tokens of its priority are done, and there has been time for the work of those who were
+        refused before and told to come back; but not for more than what is ahead of it now, since many never return.
+        """
+        least, most = _RETRY_AFTER
+        ahead = self.wait_seconds(priority)
+        turn = min(max(self._turns[priority], now), now + ahead)
+        self._turns[priority] = turn + self._seconds(PAIR, tokens)
+        done = self._seconds(PAIR, excess)
+        if (
+            priority is Priority.BULK
+        ):  # while interactive callers are in, it gets its share, or waits until they are done
+            done = min(done / BULK_SHARE, done + self._work(Priority.INTERACTIVE))
+        return min(max(turn - now + done, least), most)
 
     def _check_deadline(
         self, own: float, expected: float, priority: Priority, deadline: float | None, now: float
@@ -138,11 +179,15 @@ class Admission:
         """
         if deadline is None or not self.pace[PAIR].measured:
             return
-        foreseen = self._foresight[priority].seconds(expected) if self._seats[priority] else expected
+        foreseen = self._foreseen(expected, priority)
         if now + foreseen > deadline and not self._doubtful(now):
             least, most = _RETRY_AFTER
             late = min(max(now + foreseen - deadline, least), most)
             raise DeadlineUnreachable(foreseen, deadline - now, None if now + own > deadline else late)
+
+    def _foreseen(self, expected: float, priority: Priority) -> float:
+        """How long a caller will be in for whom the queue alone says `expected`, in seconds."""
+        return self._foresight[priority].seconds(expected) if self._seats[priority] else expected
 
     def _doubtful(self, now: float) -> bool:
         """Give up the pace when it has refused callers for a while and no pair was there to correct it.

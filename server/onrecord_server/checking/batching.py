@@ -10,6 +10,9 @@ one that came before it, a deadline pulls work forward, and a large request cann
 while those of newcomers move on. Within a request, long inputs go first, so that a batch holds like lengths.
 
 What nobody waits for any more, and what could only come too late, is left out.
+
+Several takers (one a core, say) each take a batch of their own and never wait for one another. While there is less
+than a batch for each, they share what there is: an idle one leaves the other idle ones their part.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 PAIR, TEXT = "pair", "text"
+
+_WORTH_A_BATCH = 128  # tokens; where all are busy, smaller batches would cost the model a good part of its rate
 
 BULK_SHARE = 0.1  # of the tokens that bulk work gets, however many interactive callers there are
 
@@ -75,7 +80,8 @@ def due_time(now: float, work_seconds: float, deadline: float | None) -> float:
 class JobQueue(Generic[JobT]):
     """Jobs in order of priority and due time, handed out in batches. Any thread may call any method.
 
-    small_batch_tokens: of a bulk batch in a hurry (see `hurry`), None for no difference.
+    small_batch_tokens: of a bulk batch in a hurry (see `hurry`), None for no difference. takers: threads that call
+    `take`.
     """
 
     def __init__(
@@ -83,10 +89,13 @@ class JobQueue(Generic[JobT]):
         max_batch_tokens: int,
         small_batch_tokens: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        takers: int = 1,
     ) -> None:
         self._max_batch_tokens = max_batch_tokens
         self._small_batch_tokens = min(small_batch_tokens or max_batch_tokens, max_batch_tokens)
         self._clock = clock
+        self._takers = takers
+        self._idle = 0  # takers that wait
         self._heaps: dict[_Lane, list[_Entry[JobT]]] = {}
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -107,7 +116,7 @@ class JobQueue(Generic[JobT]):
             for due, job in jobs:
                 entry = _Entry(due, -job.tokens, next(self._numbers), job)
                 heapq.heappush(self._heaps.setdefault((priority, job.kind), []), entry)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def __len__(self) -> int:
         """Jobs that wait, those that nobody wants any more left out."""
@@ -130,8 +139,15 @@ class JobQueue(Generic[JobT]):
             while not self._closed:
                 if batch := self._next_batch():
                     return batch
+                self._idle += 1
                 self._changed.wait()
+                self._idle -= 1
             return []
+
+    @property
+    def others_idle(self) -> bool:
+        """Whether all takers but the one that asks, and is not waiting, have nothing to do."""
+        return self._idle >= self._takers - 1
 
     def _next_batch(self) -> list[JobT]:
         now = self._clock()
@@ -144,7 +160,8 @@ class JobQueue(Generic[JobT]):
         priority = self._whose_turn(bool(lanes[Priority.INTERACTIVE]), bool(lanes[Priority.BULK]))
         lane = min(lanes[priority], key=lambda lane: self._heaps[lane][0])
         small = priority is Priority.BULK and now < self._hurried_until
-        batch = self._fill(self._heaps[lane], self._small_batch_tokens if small else self._max_batch_tokens, now)
+        most = self._small_batch_tokens if small else self._max_batch_tokens
+        batch = self._fill(self._heaps[lane], most, self._share(self._heaps[lane], most), now)
         self._settle(priority, sum(job.tokens for job in batch), bool(lanes[Priority.BULK]))
         return batch
 
@@ -162,10 +179,30 @@ class JobQueue(Generic[JobT]):
         else:
             self._owed = max(0.0, self._owed - tokens)
 
-    def _fill(self, heap: list[_Entry[JobT]], budget: int, now: float) -> list[JobT]:
+    def _share(self, heap: list[_Entry[JobT]], most: int) -> int:
+        """Tokens that a taker takes of these, to leave the others their part."""
+        if self._takers == 1:
+            return most
+        waiting: set[int] = set()
+        tokens = 0
+        for entry in heap:
+            if id(entry.job) not in waiting and not entry.job.dead and not entry.job.taken:
+                waiting.add(id(entry.job))
+                tokens += entry.job.tokens
+            if tokens >= most * self._takers:
+                return most
+        # idle takers come at once; busy ones some time, and meanwhile a batch should be worth its fixed cost
+        fair = tokens / (1 + self._idle) if self._idle else max(tokens / self._takers, _WORTH_A_BATCH)
+        return min(most, math.ceil(fair))
+
+    def _fill(self, heap: list[_Entry[JobT]], most: int, share: int, now: float) -> list[JobT]:
+        """Jobs of at most `most` tokens together, as near to `share` as whole jobs come."""
         batch: list[JobT] = []
         tokens = 0
-        while heap and (not batch or tokens + heap[0].job.tokens <= budget):
+        while heap:
+            more = heap[0].job.tokens
+            if batch and (tokens + more > most or tokens + more / 2 > share):
+                break
             job = heapq.heappop(heap).job
             job.taken = True
             batch.append(job)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from onrecord_server.checking.gathered import Gathered
 from onrecord_server.checking.gathering import Gatherer, Request
 from onrecord_server.checking.result import build_result
 from onrecord_server.checking.work import estimate_tokens
-from onrecord_server.checking.worker import InferenceWorker, Priority
+from onrecord_server.checking.worker import InferenceWorker, Priority, Seat
 from onrecord_server.domain.errors import InvalidInput, OnrecordError, Overloaded
 from onrecord_server.domain.switches import Switches
 from onrecord_server.domain.types import CheckOptions, CheckResult, Claim, PairScore, Provenance
@@ -29,8 +29,7 @@ __all__ = ["CANDIDATES", "Checker", "Gathered"]
 # Of a batch, this many claims are in flight at once: enough to fill the model's batches, and if they are short, too
 # few to fill its queue.
 _BATCH_IN_FLIGHT = 64
-_OVERLOAD_TRIES = 20  # times that a claim of a batch asks for room when nothing limits its wait
-_LONGEST_PAUSE = 10  # between two of them, in times of what the queue says
+_PATIENCE_SECONDS = 20.0  # that a claim of a batch waits for room when no deadline limits its wait
 _SMALL_BATCH = 4  # claims up to which a batch is no bulk work
 _FIRST_NEED = 400.0  # tokens of a check, until some were done: eight statements and the claim, eight times
 _NEED_MEMORY = 0.95
@@ -99,7 +98,7 @@ class Checker:
         violations = [*claim_violations(claim), *options_violations(options)]
         if violations:
             raise InvalidInput(violations)
-        return await self._check_patiently(parent, claim, options, deadline, Priority.BULK, tries=math.inf)
+        return await self._check(parent, claim, options, deadline, Priority.BULK, patience=math.inf)
 
     async def check_many(
         self,
@@ -119,6 +118,7 @@ class Checker:
             raise InvalidInput(violations)
         room = asyncio.Semaphore(_BATCH_IN_FLIGHT)
         priority = Priority.BULK if len(claims) > _SMALL_BATCH else Priority.INTERACTIVE
+        patience = _PATIENCE_SECONDS if deadline is None else math.inf
 
         async def one(index: int, claim: Claim | OnrecordError) -> CheckResult | OnrecordError:
             if isinstance(claim, OnrecordError):
@@ -127,7 +127,8 @@ class Checker:
                 return InvalidInput(bad)
             async with room:
                 try:
-                    return await self._check_patiently(parent, claim, options, deadline, priority)
+                    # the claims of one batch, if long, fill the queue by themselves, and have to wait for each other
+                    return await self._check(parent, claim, options, deadline, priority, patience)
                 except OnrecordError as error:
                     return error
 
@@ -137,32 +138,6 @@ class Checker:
         if outcomes and all(isinstance(outcome, Overloaded) for outcome in outcomes):
             raise outcomes[0]  # type: ignore[misc]  # nothing was done: the caller may send all of it again
         return outcomes
-
-    async def _check_patiently(
-        self,
-        parent: str,
-        claim: Claim,
-        options: CheckOptions,
-        deadline: float | None,
-        priority: Priority,
-        tries: float = _OVERLOAD_TRIES,
-    ) -> CheckResult:
-        """Check, waiting for room in the queue as long as the deadline allows, or for some tries where there is none.
-
-        The claims of one batch, if long, fill the queue by themselves; one that finds it full has only to wait for the
-        others.
-        """
-        for tried in itertools.count(1):
-            try:
-                return await self._check(parent, claim, options, deadline, priority)
-            except Overloaded as busy:
-                # others wait, too: who has been refused often comes back less often
-                pause = busy.retry_after * min(tried, _LONGEST_PAUSE)
-                now = asyncio.get_running_loop().time()
-                if tried >= tries if deadline is None else now + pause >= deadline:
-                    raise
-                await asyncio.sleep(pause)
-        raise AssertionError  # the loop above has no end of its own
 
     async def score_pairs(self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None) -> list[PairScore]:
         """What the model alone says of (premise, hypothesis) pairs. Errors as for `check`."""
@@ -175,21 +150,46 @@ class Checker:
         return await self._gather(parent, claim, options, deadline, Priority.INTERACTIVE)
 
     async def _gather(
-        self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None, priority: Priority
+        self,
+        parent: str,
+        claim: Claim,
+        options: CheckOptions,
+        deadline: float | None,
+        priority: Priority,
+        patience: float = 0.0,
     ) -> Gathered:
         limits = Thresholds.resolve(options, self._defaults)
         expected = max(estimate_tokens(claim.text), round(self._need[priority]))
-        with self._worker.admit(expected, deadline=deadline, priority=priority) as seat:
+        async with self._seat(expected, deadline, priority, patience) as seat:
             gathered = await self._gatherer.gather(claim, Request(parent, limits, seat, claim.as_of, self._clock()))
             self._need[priority] = _NEED_MEMORY * self._need[priority] + (1 - _NEED_MEMORY) * seat.used
         return gathered
 
+    @contextlib.asynccontextmanager
+    async def _seat(
+        self, tokens: int, deadline: float | None, priority: Priority, patience: float
+    ) -> AsyncIterator[Seat]:
+        """A seat; with patience, after a wait for it."""
+        if patience > 0:
+            waiting = self._worker.admit_patiently(tokens, deadline=deadline, priority=priority, patience=patience)
+            async with waiting as seat:
+                yield seat
+        else:
+            with self._worker.admit(tokens, deadline=deadline, priority=priority) as seat:
+                yield seat
+
     async def _check(
-        self, parent: str, claim: Claim, options: CheckOptions, deadline: float | None, priority: Priority
+        self,
+        parent: str,
+        claim: Claim,
+        options: CheckOptions,
+        deadline: float | None,
+        priority: Priority,
+        patience: float = 0.0,
     ) -> CheckResult:
         started = time.perf_counter()
         limits = Thresholds.resolve(options, self._defaults)
-        gathered = await self._gather(parent, claim, options, deadline, priority)
+        gathered = await self._gather(parent, claim, options, deadline, priority, patience)
         provenance = Provenance(
             model_id=self._worker.scorer.info.model_id,
             model_revision=self._worker.scorer.info.revision,

@@ -29,6 +29,7 @@ from onrecord_server.checking.gathered import Gathered, Joined, is_open
 from onrecord_server.checking.indexing import fill
 from onrecord_server.checking.joining import join
 from onrecord_server.checking.premises import Premise, premises_for
+from onrecord_server.checking.turns import Turns
 from onrecord_server.checking.worker import InferenceWorker, ScoredPairs, Seat
 from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.speakers import name_words
@@ -43,6 +44,7 @@ from onrecord_server.store.base import FloatArray, Hit, StatementStore
 _UNREAD = PairScore(NliScores(0.0, 1.0, 0.0))
 # Statements looked through for enough that speak at the time of the check; beyond it the claim makes do with fewer.
 _LARGEST_POOL = 4096
+_SEARCH_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Gatherer:
         self._worker = worker
         self._switches = switches
         self._weighing = weighing
+        self._searching = Turns(_SEARCH_THREADS, "search")
 
     async def gather(self, claim: Claim, request: Request) -> Gathered:
         """All of it. Errors: ShuttingDown, DeadlineTooShort, ModelError, StoreError."""
@@ -93,7 +96,7 @@ class Gatherer:
         """Candidates for one claim, or one part, each read by itself."""
         started = time.perf_counter()
         vector = (await self._worker.embed([attribution.content], seat=request.seat))[0]
-        revision, hits = await asyncio.to_thread(self._find, attribution, vector, request)
+        revision, hits = await self._searching.run(request.seat.priority, self._find, attribution, vector, request)
         hits = await fill(hits, vector, partial(self._worker.embed, seat=request.seat))
         attribution = name_country(attribution, hits)
         hits = self._choose(hits, attribution, request)

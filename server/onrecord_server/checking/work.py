@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,12 @@ from onrecord_server.checking.admission import Seat
 from onrecord_server.checking.batching import PAIR, TEXT, Job, Priority
 from onrecord_server.domain.errors import OnrecordError
 from onrecord_server.domain.types import PairScore
+from onrecord_server.nli.base import PairScorer, TextEncoder
 
 _CODE_POINTS_PER_TOKEN = 4  # of English; only for admission, before anything is tokenised
 
 PairOutcome = PairScore | OnrecordError
+Models = tuple[PairScorer, TextEncoder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,12 @@ class PairOutcomes:
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """One wait of a caller. `open`: jobs still to come; `batches`: seconds of each batch that held one of them."""
+    """One wait of a caller. `open`: jobs still to come; `batches`: from when to when each that held one of them ran."""
 
     done: asyncio.Future[None]
     seat: Seat
     open: set[Work] = field(default_factory=set)
-    batches: dict[int, float] = field(default_factory=dict)
+    batches: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -60,6 +63,15 @@ class Work(Job):
         """Where it stands in the queue: that of the most urgent who wait for it. Also brings `latest` up to date."""
         self.latest = max((math.inf if r.seat.deadline is None else r.seat.deadline) for r in self.waiters)
         return min((request.seat.priority, request.seat.due) for request in self.waiters)
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds that lie in at least one span (from, to): batches of several threads run at the same time."""
+    total, until = 0.0, -math.inf
+    for began, ended in sorted(spans):
+        total += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return total
 
 
 def pair_key(pair: tuple[str, str]) -> bytes:

@@ -1,9 +1,10 @@
-"""The one thread that runs the models, and the asyncio front that shares it among callers.
+"""The threads that run the models, and the asyncio front that shares them among callers.
 
 A caller takes a seat (`admit`) before anything is done for it; embedding and scoring then happen in that seat, so that
 a check is refused at its door or not at all. All bookkeeping (seats, requests, jobs in flight, cache) belongs to the
-event loop and needs no lock; only the JobQueue is shared with the model's thread. There is no batching delay:
-whatever waits when the thread gets free is the next batch.
+event loop and needs no lock; only the JobQueue is shared with the models' threads. There is no batching delay:
+whatever waits when a thread gets free is its next batch. No thread waits for another one: when another program takes
+a core for a while, the other cores go on.
 """
 
 from __future__ import annotations
@@ -14,46 +15,50 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from onrecord_server.checking import inference
 from onrecord_server.checking.admission import Admission, Seat
-from onrecord_server.checking.batching import PAIR, JobQueue, Priority
+from onrecord_server.checking.batching import PAIR, TEXT, JobQueue, Priority
 from onrecord_server.checking.cache import PairCache
+from onrecord_server.checking.door import Door
 from onrecord_server.checking.meter import Meter, Silent
+from onrecord_server.checking.turns import Turns
 from onrecord_server.checking.work import (
+    Models,
     PairOutcome,
     PairOutcomes,
     Request,
     ScoredPairs,
     Work,
+    covered,
     new_pair,
     new_text,
     pair_key,
 )
 from onrecord_server.domain.errors import DeadlineTooShort, ModelUnusable, OnrecordError, ShuttingDown
 from onrecord_server.domain.types import PairScore
-from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder, padding_tokens
 
 __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "ScoredPairs", "Seat"]
 
 _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
-_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and …
-_HURRY_SECONDS = 1.0  # … so long after the last one left: who asked just now will ask again
+_SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and shortly after
 _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
 
 
 class InferenceWorker:
     """Runs a PairScorer and a TextEncoder for many callers at once. Use from one event loop.
 
-    max_batch_tokens: tokens of one forward. max_queue_tokens: expected tokens of those who are in; beyond it callers
-    get Overloaded, except that an idle worker takes one request of any size. cache_pairs: scores remembered, least
-    recently used forgotten first; 0 remembers none. They are those of one scorer: a worker has one for life.
+    hands: models for several threads at once, one a thread and core (`onrecord_server.nli.hands`); None: one thread
+    with `scorer` and `encoder`. max_batch_tokens: tokens of one forward, that of one hand. max_queue_tokens: expected
+    tokens of those who are in; beyond it callers get Overloaded, except that one request of any size is taken where
+    none of its priority is in. cache_pairs: scores remembered, least recently used forgotten first; 0 remembers none.
+    They are those of one scorer: a worker has one for life.
     on_death: called on the event loop, once, with what killed the thread; from then on every call raises ModelError.
     """
 
@@ -62,6 +67,7 @@ class InferenceWorker:
         scorer: PairScorer,
         encoder: TextEncoder,
         *,
+        hands: Sequence[Models] | None = None,
         max_batch_tokens: int = 1_024,
         max_queue_tokens: int = 200_000,
         cache_pairs: int = 50_000,
@@ -72,18 +78,19 @@ class InferenceWorker:
         self.encoder = encoder
         self.meter = meter or Silent()
         self._on_death = on_death
-        self._queue: JobQueue[Work] = JobQueue(max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH))
-        self._admission = Admission(max_queue_tokens, max_batch_tokens)
+        self._hands = list(hands or [(scorer, encoder)])
+        self._queue: JobQueue[Work] = JobQueue(
+            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(self._hands)
+        )
+        self._admission = Admission(max_queue_tokens, max_batch_tokens * len(self._hands))
         self._cache = PairCache(cache_pairs)
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
         self._batches = 0
-        self._refusal: Callable[[], OnrecordError] | None = None  # for newcomers
+        self._door = Door(self._admission, self.meter, self._queue.hurry)
         self._ended: Callable[[], OnrecordError] | None = None  # for everybody: nothing is answered any more
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._thread: threading.Thread | None = None
-        self._tokenising = ThreadPoolExecutor(1, thread_name_prefix="tokenise")  # starts its thread when first used
+        self._threads: list[threading.Thread] = []
+        self._tokenising = Turns(1, "tokenise")
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -98,7 +105,7 @@ class InferenceWorker:
 
     @property
     def rate_tokens_per_second(self) -> float:
-        """What the model does in full batches, as measured lately."""
+        """What the model does in full batches on all hands, as measured lately."""
         return self._admission.pace[PAIR].tokens_per_second
 
     @property
@@ -107,24 +114,27 @@ class InferenceWorker:
         return len(self._queue)
 
     async def start(self) -> None:
-        """Start the thread. Once."""
-        if self._thread is not None:
+        """Start the threads. Once."""
+        if self._threads:
             raise RuntimeError("the worker has been started before")
         loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, args=(loop,), name="inference", daemon=True)
-        self._thread.start()
+        for number, models in enumerate(self._hands):
+            name = f"inference-{number}"
+            self._threads.append(threading.Thread(target=self._run, args=(loop, models), name=name, daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     async def stop(self, grace: float) -> None:
         """Refuse new callers, let those who are in finish for up to `grace` seconds, send the rest away, stop the
-        thread.
+        threads.
 
         Callers refused or sent away get ShuttingDown. Idempotent.
         """
-        if self._refusal is None:
-            self._refusal = _shutting_down
+        if not self._door.closed:
+            self._door.close(_shutting_down)
         try:
             async with asyncio.timeout(grace):
-                await self._idle.wait()
+                await self._door.idle.wait()
         except TimeoutError:
             _log.warning("sending %d callers away after a grace of %.1f s", self._admission.seats, grace)
         self._ended = self._ended or _shutting_down
@@ -132,46 +142,39 @@ class InferenceWorker:
         self._queue.close()
         for task in self._tasks:
             task.cancel()
-        self._tokenising.shutdown(wait=False, cancel_futures=True)
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
+        self._tokenising.close()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, _JOIN_SECONDS)
 
-    @contextlib.contextmanager
     def admit(
         self, tokens: int, *, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
-    ) -> Iterator[Seat]:
+    ) -> contextlib.AbstractContextManager[Seat]:
         """A seat for work that is expected to need so many tokens, as long as the context lasts.
 
-        deadline: an instant of loop.time(). Raises, before any work, Overloaded, DeadlineTooShort, DeadlineUnreachable,
-        ShuttingDown, or ModelUnusable when the thread has died.
+        deadline: an instant of loop.time(). Entering it raises, before any work, Overloaded, DeadlineTooShort,
+        DeadlineUnreachable, ShuttingDown, or ModelUnusable when a thread has died.
         """
-        try:
-            if self._refusal is not None:
-                raise self._refusal()
-            if self._thread is None:
-                raise RuntimeError("the worker has not been started")
-            loop = asyncio.get_running_loop()
-            seat = self._admission.open(tokens, priority, deadline, loop.time())
-        except OnrecordError as error:
-            self.meter.refused(error.reason)
-            raise
-        self._idle.clear()
-        hurried = seat.priority is Priority.INTERACTIVE
-        if hurried:
-            self._queue.hurry(math.inf)
-        until: float | None = None
-        try:
-            yield seat
-            until = loop.time()
-        except DeadlineTooShort:
-            until = loop.time()
-            raise
-        finally:
-            self._admission.close(seat, until)
-            if hurried and not self._admission.interactive:
-                self._queue.hurry(loop.time() + _HURRY_SECONDS)
-            if not self._admission.seats:
-                self._idle.set()
+        self._refuse_unstarted()
+        return self._door.admit(tokens, deadline, priority)
+
+    def admit_patiently(
+        self,
+        tokens: int,
+        *,
+        deadline: float | None = None,
+        priority: Priority = Priority.BULK,
+        patience: float = math.inf,
+    ) -> contextlib.AbstractAsyncContextManager[Seat]:
+        """As `admit`, but who finds no room waits in line for it, for `patience` seconds at most, then gets Overloaded.
+
+        So does who would not be done by its deadline any more.
+        """
+        self._refuse_unstarted()
+        return self._door.admit_patiently(tokens, deadline, priority, patience)
+
+    def _refuse_unstarted(self) -> None:
+        if not self._threads and not self._door.closed:
+            raise RuntimeError("the worker has not been started")
 
     async def score(
         self, pairs: Sequence[tuple[str, str]], *, deadline: float | None = None, seat: Seat | None = None
@@ -251,7 +254,7 @@ class InferenceWorker:
         return self.admit(tokens, deadline=deadline, priority=priority)
 
     async def _score(self, seat: Seat, works: Mapping[bytes, Work], fresh: Sequence[Work]) -> float:
-        """Have these pairs scored; seconds of the batches that held them."""
+        """Have these pairs scored; seconds in which the model was at work on a batch that held one of them."""
         request = self._ask(seat, works.values(), fresh)
         # pairs that already wait for others may have to come forward for this caller
         self._enqueue(work for key, work in works.items() if key in self._in_flight and work.tokens)
@@ -259,7 +262,7 @@ class InferenceWorker:
         if fresh:
             self._start_encoding(fresh)
         await self._answer(request)
-        return sum(request.batches.values())
+        return covered(request.batches.values())
 
     def _ask(self, seat: Seat, works: Iterable[Work], fresh: Iterable[Work]) -> Request:
         """A wait for all these jobs, of which some are new."""
@@ -309,6 +312,7 @@ class InferenceWorker:
 
     def _forget(self, work: Work) -> None:
         self._admission.finished(work.priority, work.kind, work.estimate)
+        self._door.made_room()
         if self._in_flight.get(work.key) is work:
             del self._in_flight[work.key]
 
@@ -320,14 +324,14 @@ class InferenceWorker:
 
     async def _encode_and_queue(self, works: Sequence[Work]) -> None:
         """Chunk by chunk; what is ready goes to the model at once."""
-        loop = asyncio.get_running_loop()
         for start in range(0, len(works), _ENCODE_CHUNK):
             chunk = [work for work in works[start : start + _ENCODE_CHUNK] if not work.dead]
             if not chunk:
                 continue
             began = time.perf_counter()
             pairs = [work.item for work in chunk]
-            items = await loop.run_in_executor(self._tokenising, inference.encode, self.scorer, pairs)
+            priority = min(work.priority for work in chunk)
+            items = await self._tokenising.run(priority, inference.encode, self.scorer, pairs)
             self.meter.stage("tokenise", time.perf_counter() - began)
             for work, item in zip(chunk, items, strict=True):
                 if isinstance(item, OnrecordError):
@@ -336,7 +340,7 @@ class InferenceWorker:
                     work.item, work.tokens = item, max(len(item), 1)  # 0 is what is still to be tokenised
             self._enqueue(work for work in chunk if work.waiters and work.tokens)
 
-    def _finish(self, work: Work, outcome: object, batch: int = 0, seconds: float = 0.0) -> None:
+    def _finish(self, work: Work, outcome: object, batch: int = 0, span: tuple[float, float] = (0.0, 0.0)) -> None:
         """A job came out; tell whoever still waits."""
         if isinstance(outcome, PairScore):
             self._cache.put(work.key, outcome)
@@ -346,18 +350,19 @@ class InferenceWorker:
         self._forget(work)
         for request in work.waiters:
             request.open.discard(work)
-            request.batches[batch] = seconds
+            request.batches[batch] = span
             if not request.open and not request.done.done():
                 request.done.set_result(None)
         work.waiters.clear()
 
-    def _deliver(self, batch: Sequence[Work], outcomes: Sequence[object], seconds: float) -> None:
-        """A batch came back from the thread."""
+    def _deliver(self, batch: Sequence[Work], outcomes: Sequence[object], span: tuple[float, float]) -> None:
+        """A batch came back from a thread. span: from when to when it was there."""
         self._batches += 1
-        # in estimated tokens, since those are what is admitted
-        self._admission.pace[batch[0].kind].saw(sum(work.estimate for work in batch), seconds)
+        # in estimated tokens, since those are what is admitted; the other hands do as much in the same time
+        tokens = sum(work.estimate for work in batch) * len(self._hands)
+        self._admission.pace[batch[0].kind].saw(tokens, span[1] - span[0])
         for work, outcome in zip(batch, outcomes, strict=True):
-            self._finish(work, outcome, self._batches, seconds)
+            self._finish(work, outcome, self._batches, span)
 
     def _send_away(self, error: Callable[[], OnrecordError]) -> None:
         for request in self._requests:
@@ -365,25 +370,33 @@ class InferenceWorker:
                 request.done.set_exception(error())
 
     def _die(self, error: BaseException) -> None:
-        """The thread is gone; nothing can be answered any more."""
-        _log.critical("the inference thread died", exc_info=error)
-        self._refusal = self._ended = _dead
+        """A thread is gone; nothing is answered any more, so that a supervisor sees to it."""
+        if self._ended is _dead:  # the same has befallen another one
+            return
+        _log.critical("an inference thread died", exc_info=error)
+        self._ended = _dead
+        self._door.close(_dead)
         self._queue.close()
         self._send_away(_dead)
         if self._on_death is not None:
             self._on_death(error)
 
-    # -- the model's thread ------------------------------------------------------------------------------------------
+    # -- the models' threads -----------------------------------------------------------------------------------------
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop, own: Models) -> None:
         try:
             while batch := self._queue.take():
-                began = time.perf_counter()
-                outcomes = inference.infer(self.scorer, self.encoder, batch)
-                seconds = time.perf_counter() - began
+                # a single input can use the cores of all when nobody else does
+                alone = len(batch) == 1 and self._queue.others_idle
+                scorer, encoder = (self.scorer, self.encoder) if alone else own
+                model = encoder if batch[0].kind == TEXT else scorer
+                padded, began = padding_tokens(model), time.perf_counter()
+                outcomes = inference.infer(scorer, encoder, batch)
+                ended = time.perf_counter()
                 tokens = sum(job.tokens for job in batch)
-                self.meter.batch(batch[0].kind, len(batch), tokens, tokens, seconds)
-                loop.call_soon_threadsafe(self._deliver, batch, outcomes, seconds)
+                computed = tokens + padding_tokens(model) - padded
+                self.meter.batch(batch[0].kind, len(batch), tokens, computed, ended - began)
+                loop.call_soon_threadsafe(self._deliver, batch, outcomes, (began, ended))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
                 loop.call_soon_threadsafe(self._die, error)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from onrecord_server.nli.base import CalibratedScorer, EncodedPair, FloatArray, PairScorer, TextEncoder
+from onrecord_server.nli.base import CalibratedScorer, Divisible, EncodedPair, FloatArray, PairScorer, TextEncoder
 from onrecord_server.nli.lazy import LazyTagger, Tagger
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Tagger",
     "TextEncoder",
     "find_tagger",
+    "hands",
+    "identify_encoder",
     "load_encoder",
     "load_scorer",
 ]
@@ -57,13 +60,33 @@ def load_scorer(
     )
 
 
+def identify_encoder(name: str = BUILTIN, *, revision: str | None = None) -> tuple[str, int]:
+    """Which encoder `load_encoder` would load, as records remember it (id@revision), and the length of its vectors.
+
+    Reads its files and loads nothing: a tenth of a second, unless a Hub id has to be downloaded. Raises ModelUnusable.
+    """
+    if name == FAKE:
+        from onrecord_server.nli.fake import DIMENSION, ENCODER
+
+        return f"{ENCODER.model_id}@{ENCODER.revision}", DIMENSION
+    from onrecord_server.nli.files import find_encoder
+
+    files, dimension = find_encoder(name, revision)
+    return f"{files.model_id}@{files.revision}", dimension
+
+
 def load_encoder(
-    name: str = BUILTIN, *, revision: str | None = None, precision: str = "auto", device: str = "auto"
+    name: str = BUILTIN,
+    *,
+    revision: str | None = None,
+    precision: str = "auto",
+    threads: int | None = None,
+    device: str = "auto",
 ) -> TextEncoder:
     """Load a sentence encoder (mean pooling, unit length).
 
-    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. precision: "auto", "fp32" or "bf16". device: as
-    for load_scorer. Raises ConfigError, ModelUnusable.
+    name: "builtin" (all-MiniLM-L6-v2), "fake", a folder, or a Hub id. precision: "auto", "fp32" or "bf16". threads,
+    device: as for load_scorer. Raises ConfigError, ModelUnusable.
     """
     if name == FAKE:
         from onrecord_server.nli.fake import FakeEncoder
@@ -72,7 +95,20 @@ def load_encoder(
     _sleep_at_barriers()
     from onrecord_server.nli.encoder import load_sentence_encoder
 
-    return load_sentence_encoder(name, revision=revision, precision=precision, device=device)
+    return load_sentence_encoder(name, revision=revision, precision=precision, threads=threads, device=device)
+
+
+def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer, TextEncoder]]:
+    """Models for several threads at once, each with a core of its own; the two as they are when they cannot be shared.
+
+    They can when both are computed here, on a CPU: then nothing is copied. Two cores at two batches do more than two
+    cores at one, as none waits for the other (docs/benchmarks.md, Speed).
+    """
+    if isinstance(scorer, Divisible) and isinstance(encoder, Divisible):
+        both = list(zip(scorer.on_one_core(), encoder.on_one_core(), strict=False))
+        if len(both) > 1:
+            return both
+    return [(scorer, encoder)]
 
 
 def _sleep_at_barriers() -> None:

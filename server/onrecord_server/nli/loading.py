@@ -91,7 +91,8 @@ def _automatic(
     """The fastest format, unless these weights do not bear it."""
     plain32 = plain("fp32", torch.float32)
     try:
-        how = fastest(tensors, files.config, "bert.encoder.layer.0.", lanes, ("fp32", "bf16", "int8"))
+        formats = ("fp32", "bf16", "int8")
+        how = fastest(files.model_id, tensors, files.config, "bert.encoder.layer.0.", lanes, formats)
         if how.name == "fp32":
             return packed(how)
         scorer = packed(how)

@@ -77,12 +77,17 @@ _measured: dict[tuple[object, ...], Timings] = {}  # by what they depend on
 
 
 def fastest(
-    tensors: Mapping[str, Tensor], config: Mapping[str, Any], layer: str, lanes: Lanes, formats: Sequence[str]
+    model_id: str,
+    tensors: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    layer: str,
+    lanes: Lanes,
+    formats: Sequence[str],
 ) -> Arithmetic:
-    """The best of these formats on this CPU, by measuring one layer; takes some 0.2 s.
+    """The best of these formats on this CPU, by measuring one layer; takes some 0.2 s. A log line says what was found.
 
-    tensors, config: the model. layer: what the names of one layer's tensors begin with. formats: with fp32 among them.
-    What cannot be computed here is passed over. Models of one shape are measured once in a process.
+    model_id: named in it. tensors, config: the model. layer: what the names of one layer's tensors begin with. formats:
+    with fp32 among them. What cannot be computed here is passed over. Models of one shape are measured once.
     """
     shape = *(config[key] for key in ("hidden_size", "intermediate_size", "num_attention_heads")), lanes.threads
     if shape not in _measured:
@@ -93,7 +98,8 @@ def fastest(
             candidates += [arithmetic("int8")] if has_vnni() else []
         trials = [(candidate, _trial(tensors, config, layer, candidate, lanes)) for candidate in candidates]
         _measured[shape] = measure(trials, _LENGTHS * lanes.threads, _FEW * lanes.threads)
-    return pick([(how, took) for how, took in _measured[shape] if how.name in formats]) or plain("fp32", torch.float32)
+    timings = [(how, took) for how, took in _measured[shape] if how.name in formats]
+    return pick(model_id, timings) or plain("fp32", torch.float32)
 
 
 def _trial(
@@ -139,11 +145,12 @@ def measure(trials: Sequence[tuple[Arithmetic, Trial]], lengths: Sequence[int], 
     return [(how, min(took)) for (how, _), took in zip(running, zip(*rounds, strict=True), strict=True)]
 
 
-def pick(timings: Timings) -> Arithmetic | None:
+def pick(model_id: str, timings: Timings) -> Arithmetic | None:
     """The fastest, where a smaller format must be as much faster as it is worth. None when there is none."""
     if not timings:
         return None
     winner, best = min(timings, key=lambda timing: timing[1] * _WORTH[timing[0].name])
     others = ", ".join(f"{how.name} ({how.by}) at {best / took:.2f}" for how, took in timings if how is not winner)
-    _log.info("computing in %s (%s)%s", winner.name, winner.by, others and f"; of its speed: {others}")
+    speeds = others and f"; of its speed: {others}"
+    _log.info("%s: computing in %s (%s)%s", model_id, winner.name, winner.by, speeds)
     return winner

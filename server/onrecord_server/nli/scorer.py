@@ -12,7 +12,7 @@ import torch
 from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.domain.weighing import Weighing
-from onrecord_server.nli.base import EncodedPair, FloatArray
+from onrecord_server.nli.base import EncodedPair, FloatArray, padding_tokens
 from onrecord_server.nli.calibration import Calibration, Uncalibrated, softmax
 from onrecord_server.nli.files import ModelFiles
 from onrecord_server.nli.labels import LABELS
@@ -43,11 +43,18 @@ class PackedClassifier:
         """arithmetic: None for plain fp32. lanes: None for the calling thread alone."""
         self._lanes = lanes or Lanes(1)
         how = arithmetic or plain("fp32", torch.float32)
+        self.threads = self._lanes.threads
         self._trunk = PackedBert(tensors, config, "bert.", how)
         self._pooler, self._head = (
             (tensors[f"{name}.weight"].float().to(how.device), tensors[f"{name}.bias"].float().to(how.device))
             for name in ("bert.pooler.dense", "classifier")
         )
+
+    def on_one_core(self) -> PackedClassifier:
+        """The same weights for several callers at once, each of whom computes on one core."""
+        twin = copy.copy(self)
+        twin._lanes, twin.threads = Lanes(1), 1
+        return twin
 
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
@@ -90,6 +97,11 @@ class ClassifierScorer:
         return self._info
 
     @property
+    def padding_tokens(self) -> int:
+        """Padding that the classifier has computed so far; 0 for one that does not pad."""
+        return padding_tokens(self._classifier)
+
+    @property
     def weighing(self) -> Weighing | None:
         """From weighing.json beside the weights."""
         return self._weighing
@@ -104,6 +116,14 @@ class ClassifierScorer:
         twin = copy.copy(self)
         twin._calibration = Uncalibrated()
         return twin
+
+    def on_one_core(self) -> list[ClassifierScorer]:
+        """See Divisible."""
+        if not isinstance(self._classifier, PackedClassifier):
+            return []
+        twin = copy.copy(self)
+        twin._classifier = self._classifier.on_one_core()
+        return [twin] * self._classifier.threads
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
         """Tokenise; any thread may. ClaimTooLongForModel when a hypothesis fills the model's window alone."""

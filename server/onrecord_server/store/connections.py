@@ -237,6 +237,7 @@ class Connections:
             connection.execute("PRAGMA synchronous = FULL")
         if not self.read_only:
             schema.migrate(connection, version, encoder_id=encoder_id, dimension=dimension)
+            schema.take_encoder(connection, encoder_id=encoder_id, dimension=dimension)
         schema.check_encoder(connection, self.path, encoder_id=encoder_id, dimension=dimension)
 
     def _connect(self) -> sqlite3.Connection:

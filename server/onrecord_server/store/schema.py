@@ -201,6 +201,15 @@ def migrate(connection: sqlite3.Connection, version: int, *, encoder_id: str, di
             raise
 
 
+def take_encoder(connection: sqlite3.Connection, *, encoder_id: str, dimension: int) -> None:
+    """Make a record that holds no statement one of this encoder, such as one that a failed start has left behind."""
+    connection.execute(
+        "UPDATE record SET encoder_id = ?1, dimension = ?2 "
+        "WHERE (encoder_id, dimension) IS NOT (?1, ?2) AND NOT EXISTS (SELECT 1 FROM statements)",
+        (encoder_id, dimension),
+    )
+
+
 def check_encoder(connection: sqlite3.Connection, path: str, *, encoder_id: str, dimension: int) -> None:
     """Raises StoreUnusable when the record's vectors come from another encoder: they cannot be compared with ours."""
     stored = connection.execute("SELECT encoder_id, dimension FROM record").fetchone()

@@ -109,7 +109,7 @@ class EngineMetrics:
         )
         self._refused = counters(
             "onrecord_refused",
-            "Times that work was turned away, by reason (errors.md); a claim of a stream asks until it is let in.",
+            "Callers turned away, by reason (errors.md); a claim of a stream or batch that waits for room is not.",
             "reason",
             REFUSALS,
         )

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from onrecord._bench.intervals import percentile, ranks, wilson
+from onrecord._bench.intervals import percentile, poisson, ranks, wilson
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,12 @@ def test_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
 def test_a_share_has_an_interval_even_where_all_went_well() -> None:
     assert wilson(10, 10).to_dict() == pytest.approx({"value": 1.0, "low": 0.7225, "high": 1.0}, abs=1e-4)
     assert wilson(5, 10).to_dict() == pytest.approx({"value": 0.5, "low": 0.2366, "high": 0.7634}, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high"),
+    [(0, 0.0, 3.689), (5, 1.623, 11.668), (10, 4.795, 18.390), (100, 81.364, 121.627)],  # exact (Garwood 1936)
+)
+def test_a_count_has_an_interval(count: int, low: float, high: float) -> None:
+    found = poisson(count)
+    assert (found.low, found.value, found.high) == (pytest.approx(low, rel=0.01), count, pytest.approx(high, rel=0.03))
