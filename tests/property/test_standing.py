@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onrecord_server.domain.standing import Standing, standing
-from onrecord_server.domain.types import Source, StatementDraft
+from onrecord_server.domain.types import Source, State, StatementDraft
 
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 MAYBE = st.none() | TIMES
@@ -57,3 +58,18 @@ def test_times_that_are_not_known_silence_nothing(as_of, now) -> None:
 )
 def test_both_ends_are_included(fields: dict[str, object], expected: Standing) -> None:
     assert standing(StatementDraft("A.", **fields), NOON, NOON + timedelta(days=9999)) is expected  # type: ignore[arg-type]
+
+
+WITHDRAWN = {State.RETRACTED: Standing.RETRACTED, State.SUPERSEDED: Standing.SUPERSEDED}
+
+
+@given(st.sampled_from(list(WITHDRAWN)), MAYBE, MAYBE, TIMES)
+def test_what_is_withdrawn_speaks_until_then_and_never_after(state, since, as_of, now) -> None:
+    draft = StatementDraft("A.", state=state, state_time=since)
+    gone = since is None or since <= (as_of or now)
+    assert standing(draft, as_of, now) is (WITHDRAWN[state] if gone else Standing.SPEAKS)
+
+
+@given(DRAFTS, MAYBE, TIMES)
+def test_a_withdrawal_comes_before_other_reasons_to_be_silent(draft, as_of, now) -> None:
+    assert standing(replace(draft, state=State.RETRACTED), as_of, now) is Standing.RETRACTED

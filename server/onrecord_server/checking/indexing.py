@@ -27,6 +27,8 @@ _QUIET_SECONDS = 1.0  # embedding stands back while an import that puts it off i
 _PATIENCE_SECONDS = 30.0  # … but no longer than this, or a steady trickle would keep it away for good
 _AFTER_FAILURE_SECONDS = 5.0  # the disk was full, say
 
+_NOTHING: FloatArray = np.empty((0, 0), np.float32)
+
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,7 @@ class Indexer:
         self._wake.set()  # what the last run left
         self._last_put = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._hopeless: set[int] = set()  # row ids of what the model fails on
 
     def start(self) -> None:
         """Begin, with what an earlier run left."""
@@ -88,7 +91,7 @@ class Indexer:
         while some := await asyncio.to_thread(self._store.pending, _AT_ONCE, after):
             after = some[-1].row_id
             try:
-                vectors, embedded = await self._embed(some)
+                vectors, embedded = await self._embed([one for one in some if one.row_id not in self._hopeless])
                 await asyncio.to_thread(self._store.settle, embedded, vectors)
             except (StoreReadOnly, ModelUnusable, ShuttingDown):
                 raise
@@ -99,6 +102,8 @@ class Indexer:
 
     async def _embed(self, some: Sequence[Pending]) -> tuple[FloatArray, list[Pending]]:
         """Vectors, and the statements that they are of: all but those that the model fails on."""
+        if not some:
+            return _NOTHING, []
         try:
             return await self._patiently([one.text for one in some]), list(some)
         except ModelUnusable:
@@ -106,14 +111,15 @@ class Indexer:
         except ModelError:
             if len(some) == 1:
                 _log.warning("a statement that waits for its embedding is passed over: the model fails on it")
-                return np.empty((0, 0), np.float32), []
+                self._hopeless.add(some[0].row_id)
+                return _NOTHING, []
         vectors, embedded = [], []
         for one in some:
             vector, found = await self._embed([one])
             if found:
                 vectors.append(vector)
                 embedded += found
-        return (np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)), embedded
+        return (np.concatenate(vectors) if vectors else _NOTHING), embedded
 
     async def _patiently(self, texts: Sequence[str]) -> FloatArray:
         while True:

@@ -278,9 +278,9 @@ class SqliteStore:
 
     def settle(self, done: Sequence[Pending], vectors: FloatArray) -> int:
         """See StatementStore.settle."""
-        self._check_vectors(vectors, len(done))
         if not done:
             return 0
+        self._check_vectors(vectors, len(done))
         with self._db.exclusive():
             with self._db.writing() as connection:
                 settled = pending.settle(connection, done, vectors)
