@@ -36,6 +36,7 @@ from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
 from onrecord_server.nli import Tagger, find_tagger, hands, identify_encoder, load_encoder, load_scorer
+from onrecord_server.nli.calibration import revision_of
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
@@ -133,7 +134,14 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
         )
         await worker.start()
         try:
-            checker = Checker(store, worker, switches=config.switches, weighing=scorer.weighing)
+            checker = Checker(
+                store,
+                worker,
+                switches=config.switches,
+                weighing=scorer.weighing,
+                calibration=revision_of(scorer.calibration),
+                version=version(),
+            )
             indexer = Indexer(store, worker)
             indexer.start()
             record = Record(store, worker, tagger, deferred=indexer.put)

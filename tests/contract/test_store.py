@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, NotFound
-from onrecord_server.domain.types import Source, Span, Speaker, Stance, Statement, StatementDraft
+from onrecord_server.domain.types import Source, Span, Speaker, Stance, Statement, StatementDraft, StatementFilter
 from onrecord_server.domain.validation import parse_name
 from onrecord_server.store import FloatArray, StatementStore, open_store
 
@@ -403,3 +403,59 @@ def test_many_vectors_are_searched_as_few_are(store: StatementStore) -> None:
 def test_close_twice(store: StatementStore) -> None:
     store.close()
     store.close()
+
+
+def test_few_that_pass_are_found_among_many(store: StatementStore) -> None:
+    """More than the 2,000 vectors up to which there is no FAISS index; the one that passes is the farthest of all."""
+    rng = np.random.default_rng(7)
+    many = rng.normal(size=(2_500, DIMENSION)).astype(np.float32)
+    many[:, 0] = np.abs(many[:, 0]) + 0.1
+    many /= np.linalg.norm(many, axis=1, keepdims=True)
+    query = axis(0)[0]
+    labels = [("rare",) if i == 1_234 else ("tenth",) if i % 10 == 0 else () for i in range(len(many))]
+    many[1_234] = -query
+    drafts = [StatementDraft(f"word{i}", labels=labels[i]) for i in range(len(many))]
+    for start in range(0, len(many), 500):
+        store.create(PARENT, drafts[start : start + 500], many[start : start + 500])
+    (rare,) = store.search(PARENT, "nothing of the kind", query, 8, chosen=StatementFilter(labels=("Rare",)))
+    assert (rare.statement.text, rare.vector_rank) == ("word1234", 1)
+    assert rare.similarity == pytest.approx(-1.0, abs=1e-3)
+    # of more than are asked for, the very nearest
+    tenth = [i for i in range(len(many)) if labels[i] == ("tenth",)]
+    best = sorted(tenth, key=lambda i: -float(many[i] @ query))[:8]
+    hits = store.search(PARENT, "nothing of the kind", query, 8, chosen=StatementFilter(labels=("tenth",)))
+    assert [hit.statement.text for hit in hits] == [f"word{i}" for i in best]
+    # found by its words, too, although 2,499 others are nearer
+    found = store.search(PARENT, "word1234", query, 8, chosen=StatementFilter(labels=("rare", "rare")))
+    assert [(hit.lexical_rank, hit.vector_rank) for hit in found] == [(1, 1)]
+
+
+def test_what_passes_follows_every_write(store: StatementStore) -> None:
+    chosen = StatementFilter(labels=("x",))
+
+    def passing() -> list[str]:
+        hits = store.search(PARENT, "a", axis(0)[0], 9, chosen=chosen)
+        listed_ones = [statement.text for statement in store.list(PARENT, 9, "", chosen).statements]
+        assert sorted(hit.statement.text for hit in hits) == sorted(listed_ones)
+        return listed_ones
+
+    assert passing() == []
+    first, _ = store.create(PARENT, [StatementDraft("a", labels=("X",)), StatementDraft("b")], axis(0, 1))
+    assert isinstance(first, Statement)
+    assert passing() == ["a"]
+    store.create(OTHER, [StatementDraft("elsewhere", labels=("x",))], axis(0))
+    assert passing() == ["a"]
+    store.replace(first.name, StatementDraft("c", first.name, labels=("x", "y")), axis(2)[0], etag="")
+    assert passing() == ["c"]
+    store.delete(first.name)
+    assert passing() == []
+
+
+def test_a_record_is_known_by_its_own_identity(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "one", "two"):
+        opened = open_store(tmp_path / name, dimension=DIMENSION, encoder_id="test")
+        made.append(opened.identity)
+        opened.close()
+    assert made[0] == made[1] != made[2]
+    assert len(made[0]) == 16

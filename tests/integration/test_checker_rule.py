@@ -116,7 +116,7 @@ async def test_without_compounds_the_claim_stays_whole(engine: Engine) -> None:
     await put(engine, BRIDGE, TUNNEL)
     result = await check(engine, CLAIM, "compounds", "joined_premises")
     assert (result.verdict, result.parts) == (Verdict.NOT_ENOUGH_EVIDENCE, ())
-    assert result.provenance.switched_off == ("compounds", "joined_premises", "unnamed_guard")
+    assert result.provenance.switched_off == ("compounds", "joined_premises")
 
 
 async def test_an_error_of_a_part_is_the_claims(engine: Engine) -> None:

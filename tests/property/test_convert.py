@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_pb2 as statement_pb
 from onrecord_server.domain.types import (
+    AmbiguousName,
     CheckOptions,
     CheckResult,
     Claim,
@@ -32,6 +33,7 @@ from onrecord_server.domain.types import (
     Stance,
     Statement,
     StatementDraft,
+    StatementFilter,
     Timings,
     Verdict,
 )
@@ -75,7 +77,17 @@ OPTIONS = st.builds(
     contradiction_margin=st.none() | FINITE,
     topic_threshold=st.none() | FINITE,
     max_evidence=st.none() | st.integers(-(2**31), 2**31 - 1),
+    explain=st.none() | st.booleans(),
 )
+FILTERS = st.builds(
+    StatementFilter,
+    speakers=TEXTS,
+    publishers=TEXTS,
+    labels=TEXTS,
+    stated_from=MAYBE_TIME,
+    stated_until=MAYBE_TIME,
+    states=st.lists(st.sampled_from(State), max_size=3).map(tuple),
+).filter(lambda chosen: chosen != StatementFilter())
 SCORES = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)).map(lambda p: NliScores(p[0], p[1], 1 - p[0] - p[1]))
 EVIDENCE = st.builds(
     Evidence,
@@ -125,10 +137,23 @@ RESULTS = st.builds(
         store_revision=st.integers(0, 2**63 - 1),
         as_of=MAYBE_TIME,
         switched_off=TEXTS,
+        encoder_id=TEXT,
+        encoder_revision=TEXT,
+        collection=TEXT,
+        filter=st.none() | FILTERS,
+        calibration_revision=TEXT,
+        weighing_revision=TEXT,
+        switched_on=TEXTS,
+        server_version=TEXT,
+        precision=TEXT,
+        record_id=TEXT,
+        check_time=MAYBE_TIME,
+        requested_options=OPTIONS,
     ),
     timings=st.builds(Timings, retrieval_ms=FINITE, queue_ms=FINITE, inference_ms=FINITE, total_ms=FINITE),
     explanation=TEXT,
     parts=st.lists(PARTS, max_size=1).map(tuple),
+    ambiguous_names=st.lists(st.builds(AmbiguousName, name=TEXT, speakers=TEXTS), max_size=2).map(tuple),
 )
 ENUM_PREFIX = {Stance: "STANCE_", Verdict: "VERDICT_", Relation: "RELATION_", Reason: "REASON_"}
 
@@ -153,6 +178,8 @@ def assert_same(domain: Any, wire: Any) -> None:
             assert len(value) == len(sent), where
             for one, other in zip(value, sent, strict=True):
                 assert_same(one, other)
+        elif isinstance(value, tuple) and value and isinstance(value[0], enum.Enum):
+            assert [f"STATE_{one.name}" for one in value] == [statement_pb.State.Name(one) for one in sent], where
         elif isinstance(value, tuple):
             assert value == tuple(sent), where
         else:

@@ -52,9 +52,9 @@ def test_flag_wins_over_variable_over_default(served: list[ServerConfig]) -> Non
 
 def test_parts_of_the_rule_are_left_out_by_name(served: list[ServerConfig]) -> None:
     assert serve("--without", "date_guard", "--without", "relays") == (0, "")
-    assert served[0].switches.off == ("date_guard", "relays", "unnamed_guard")
+    assert served[0].switches.off == ("date_guard", "relays")
     assert serve(env={"ONRECORD_WITHOUT": "relays compounds"}) == (0, "")
-    assert served[1].switches.off == ("compounds", "relays", "unnamed_guard")
+    assert served[1].switches.off == ("compounds", "relays")
     status, message = serve("--without", "moon_guard")
     assert status == 2
     assert "moon_guard is no part of the rule; these are: " in message

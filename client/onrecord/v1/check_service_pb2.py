@@ -24,62 +24,75 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from onrecord.v1 import filter_pb2 as onrecord_dot_v1_dot_filter__pb2
 from onrecord.v1 import statement_pb2 as onrecord_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonrecord/v1/check_service.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bonrecord/v1/statement.proto\"Q\n\x05\x43laim\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x02\n\x0c\x43heckOptions\x12\x1e\n\x11support_threshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12$\n\x17\x63ontradiction_threshold\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12!\n\x14\x63ontradiction_margin\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0ftopic_threshold\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cmax_evidence\x18\x05 \x01(\x05H\x04\x88\x01\x01\x42\x14\n\x12_support_thresholdB\x1a\n\x18_contradiction_thresholdB\x17\n\x15_contradiction_marginB\x12\n\x10_topic_thresholdB\x0f\n\r_max_evidence\"G\n\tNliScores\x12\x12\n\nentailment\x18\x01 \x01(\x01\x12\x0f\n\x07neutral\x18\x02 \x01(\x01\x12\x15\n\rcontradiction\x18\x03 \x01(\x01\"\xb4\x02\n\x08\x45vidence\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12\'\n\x08relation\x18\x02 \x01(\x0e\x32\x15.onrecord.v1.Relation\x12&\n\x06scores\x18\x03 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x12\n\nsimilarity\x18\x04 \x01(\x01\x12\r\n\x05quote\x18\x05 \x01(\t\x12)\n\nquote_span\x18\x06 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\r\n\x05notes\x18\x07 \x03(\t\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x12\x0c\n\x04part\x18\t \x01(\x05\x12.\n\x0eweighed_scores\x18\n \x01(\x0b\x32\x16.onrecord.v1.NliScores\"\xe4\x01\n\tClaimPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12#\n\x04span\x18\x02 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\x32\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12%\n\x07verdict\x18\x04 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12#\n\x06reason\x18\x06 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\x10\n\x08\x64\x65\x63iding\x18\x07 \x03(\x05\"\x87\x01\n\x10\x43laimAttribution\x12\x0f\n\x07speaker\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12#\n\x06stance\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Stance\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x19\n\x11\x65xcluded_speakers\x18\x05 \x03(\t\"\xbb\x01\n\nProvenance\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x16\n\x0emodel_revision\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\x12\x16\n\x0estore_revision\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cswitched_off\x18\x06 \x03(\t\"Y\n\x07Timings\x12\x14\n\x0cretrieval_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x14\n\x0cinference_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\x97\x03\n\x0b\x43heckResult\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\'\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x15.onrecord.v1.Evidence\x12\x1b\n\x13supporting_speakers\x18\x05 \x03(\t\x12\x1e\n\x16\x63ontradicting_speakers\x18\x06 \x03(\t\x12\x32\n\x0b\x61ttribution\x18\x07 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12+\n\nprovenance\x18\x08 \x01(\x0b\x32\x17.onrecord.v1.Provenance\x12%\n\x07timings\x18\t \x01(\x0b\x32\x14.onrecord.v1.Timings\x12\x13\n\x0b\x65xplanation\x18\n \x01(\t\x12%\n\x05parts\x18\x0b \x03(\x0b\x32\x16.onrecord.v1.ClaimPart\"r\n\x11\x43heckClaimRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\">\n\x12\x43heckClaimResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResult\"y\n\x17\x42\x61tchCheckClaimsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\"\n\x06\x63laims\x18\x02 \x03(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"l\n\x0e\x42\x61tchCheckItem\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResultH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"F\n\x18\x42\x61tchCheckClaimsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.onrecord.v1.BatchCheckItem\"y\n\x18StreamCheckClaimsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"\x86\x01\n\x19StreamCheckClaimsResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12*\n\x06result\x18\x02 \x01(\x0b\x32\x18.onrecord.v1.CheckResultH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"+\n\x04Pair\x12\x0f\n\x07premise\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\"5\n\x11ScorePairsRequest\x12 \n\x05pairs\x18\x01 \x03(\x0b\x32\x11.onrecord.v1.Pair\"F\n\tPairScore\x12&\n\x06scores\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"f\n\x12ScorePairsResponse\x12&\n\x06scores\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.PairScore\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0emodel_revision\x18\x03 \x01(\t*\x8d\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11VERDICT_SUPPORTED\x10\x01\x12\x18\n\x14VERDICT_CONTRADICTED\x10\x02\x12\x17\n\x13VERDICT_CONFLICTING\x10\x03\x12\x1f\n\x1bVERDICT_NOT_ENOUGH_EVIDENCE\x10\x04*\xba\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12!\n\x1dREASON_NO_STATEMENTS_IN_SCOPE\x10\x01\x12 \n\x1cREASON_NO_RELEVANT_STATEMENT\x10\x02\x12\x1b\n\x17REASON_EVIDENCE_NEUTRAL\x10\x03\x12\x15\n\x11REASON_LOW_MARGIN\x10\x04\x12\x18\n\x14REASON_OTHER_SPEAKER\x10\x05\x12\x19\n\x15REASON_CLAIM_TOO_LONG\x10\x06\x12 \n\x1cREASON_EXCLUSIVE_ATTRIBUTION\x10\x07\x12\x17\n\x13REASON_NOT_ASSERTED\x10\x08\x12\x19\n\x15REASON_NOT_VALID_THEN\x10\t\x12\x14\n\x10REASON_RETRACTED\x10\n*k\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x15\n\x11RELATION_SUPPORTS\x10\x01\x12\x18\n\x14RELATION_CONTRADICTS\x10\x02\x12\x14\n\x10RELATION_NEUTRAL\x10\x03\x32\xf5\x02\n\x0c\x43heckService\x12M\n\nCheckClaim\x12\x1e.onrecord.v1.CheckClaimRequest\x1a\x1f.onrecord.v1.CheckClaimResponse\x12_\n\x10\x42\x61tchCheckClaims\x12$.onrecord.v1.BatchCheckClaimsRequest\x1a%.onrecord.v1.BatchCheckClaimsResponse\x12\x66\n\x11StreamCheckClaims\x12%.onrecord.v1.StreamCheckClaimsRequest\x1a&.onrecord.v1.StreamCheckClaimsResponse(\x01\x30\x01\x12M\n\nScorePairs\x12\x1e.onrecord.v1.ScorePairsRequest\x1a\x1f.onrecord.v1.ScorePairsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fonrecord/v1/check_service.proto\x12\x0bonrecord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x18onrecord/v1/filter.proto\x1a\x1bonrecord/v1/statement.proto\"\x7f\n\x05\x43laim\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07speaker\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1c.onrecord.v1.StatementFilter\"\xc2\x02\n\x0c\x43heckOptions\x12\x1e\n\x11support_threshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12$\n\x17\x63ontradiction_threshold\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12!\n\x14\x63ontradiction_margin\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0ftopic_threshold\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cmax_evidence\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x14\n\x07\x65xplain\x18\x06 \x01(\x08H\x05\x88\x01\x01\x42\x14\n\x12_support_thresholdB\x1a\n\x18_contradiction_thresholdB\x17\n\x15_contradiction_marginB\x12\n\x10_topic_thresholdB\x0f\n\r_max_evidenceB\n\n\x08_explain\"G\n\tNliScores\x12\x12\n\nentailment\x18\x01 \x01(\x01\x12\x0f\n\x07neutral\x18\x02 \x01(\x01\x12\x15\n\rcontradiction\x18\x03 \x01(\x01\"\xb4\x02\n\x08\x45vidence\x12)\n\tstatement\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.Statement\x12\'\n\x08relation\x18\x02 \x01(\x0e\x32\x15.onrecord.v1.Relation\x12&\n\x06scores\x18\x03 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x12\n\nsimilarity\x18\x04 \x01(\x01\x12\r\n\x05quote\x18\x05 \x01(\t\x12)\n\nquote_span\x18\x06 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\r\n\x05notes\x18\x07 \x03(\t\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x12\x0c\n\x04part\x18\t \x01(\x05\x12.\n\x0eweighed_scores\x18\n \x01(\x0b\x32\x16.onrecord.v1.NliScores\"\xe4\x01\n\tClaimPart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12#\n\x04span\x18\x02 \x01(\x0b\x32\x15.onrecord.v1.TextSpan\x12\x32\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12%\n\x07verdict\x18\x04 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x05 \x01(\x01\x12#\n\x06reason\x18\x06 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\x10\n\x08\x64\x65\x63iding\x18\x07 \x03(\x05\"\x87\x01\n\x10\x43laimAttribution\x12\x0f\n\x07speaker\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12#\n\x06stance\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Stance\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x19\n\x11\x65xcluded_speakers\x18\x05 \x03(\t\"\x9d\x04\n\nProvenance\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x16\n\x0emodel_revision\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\x12\x16\n\x0estore_revision\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cswitched_off\x18\x06 \x03(\t\x12\x12\n\nencoder_id\x18\x07 \x01(\t\x12\x18\n\x10\x65ncoder_revision\x18\x08 \x01(\t\x12\x12\n\ncollection\x18\t \x01(\t\x12,\n\x06\x66ilter\x18\n \x01(\x0b\x32\x1c.onrecord.v1.StatementFilter\x12\x1c\n\x14\x63\x61libration_revision\x18\x0b \x01(\t\x12\x19\n\x11weighing_revision\x18\x0c \x01(\t\x12\x13\n\x0bswitched_on\x18\r \x03(\t\x12\x16\n\x0eserver_version\x18\x0e \x01(\t\x12\x11\n\tprecision\x18\x0f \x01(\t\x12\x11\n\trecord_id\x18\x10 \x01(\t\x12.\n\ncheck_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x11requested_options\x18\x12 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"Y\n\x07Timings\x12\x14\n\x0cretrieval_ms\x18\x01 \x01(\x01\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x14\n\x0cinference_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\xcc\x03\n\x0b\x43heckResult\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.onrecord.v1.Verdict\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.onrecord.v1.Reason\x12\'\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x15.onrecord.v1.Evidence\x12\x1b\n\x13supporting_speakers\x18\x05 \x03(\t\x12\x1e\n\x16\x63ontradicting_speakers\x18\x06 \x03(\t\x12\x32\n\x0b\x61ttribution\x18\x07 \x01(\x0b\x32\x1d.onrecord.v1.ClaimAttribution\x12+\n\nprovenance\x18\x08 \x01(\x0b\x32\x17.onrecord.v1.Provenance\x12%\n\x07timings\x18\t \x01(\x0b\x32\x14.onrecord.v1.Timings\x12\x13\n\x0b\x65xplanation\x18\n \x01(\t\x12%\n\x05parts\x18\x0b \x03(\x0b\x32\x16.onrecord.v1.ClaimPart\x12\x33\n\x0f\x61mbiguous_names\x18\x0c \x03(\x0b\x32\x1a.onrecord.v1.AmbiguousName\"r\n\x11\x43heckClaimRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\">\n\x12\x43heckClaimResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResult\"y\n\x17\x42\x61tchCheckClaimsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\"\n\x06\x63laims\x18\x02 \x03(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"l\n\x0e\x42\x61tchCheckItem\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResultH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"F\n\x18\x42\x61tchCheckClaimsResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.onrecord.v1.BatchCheckItem\"y\n\x18StreamCheckClaimsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.onrecord.v1.CheckOptions\"\x86\x01\n\x19StreamCheckClaimsResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12*\n\x06result\x18\x02 \x01(\x0b\x32\x18.onrecord.v1.CheckResultH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\x88\x01\n\x12ReplayCheckRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x12.onrecord.v1.Claim\x12(\n\x06result\x18\x03 \x01(\x0b\x32\x18.onrecord.v1.CheckResult\x12\x15\n\rrecord_as_now\x18\x04 \x01(\x08\"O\n\x0fStatementChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .onrecord.v1.StatementChangeKind\"\x85\x01\n\x0cReplayChange\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.onrecord.v1.ChangeKind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\x12\x30\n\nstatements\x18\x04 \x03(\x0b\x32\x1c.onrecord.v1.StatementChange\"y\n\x13ReplayCheckResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.onrecord.v1.CheckResult\x12\x0c\n\x04same\x18\x02 \x01(\x08\x12*\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x19.onrecord.v1.ReplayChange\"+\n\x04Pair\x12\x0f\n\x07premise\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\"5\n\x11ScorePairsRequest\x12 \n\x05pairs\x18\x01 \x03(\x0b\x32\x11.onrecord.v1.Pair\"F\n\tPairScore\x12&\n\x06scores\x18\x01 \x01(\x0b\x32\x16.onrecord.v1.NliScores\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"f\n\x12ScorePairsResponse\x12&\n\x06scores\x18\x01 \x03(\x0b\x32\x16.onrecord.v1.PairScore\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0emodel_revision\x18\x03 \x01(\t*\x8d\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11VERDICT_SUPPORTED\x10\x01\x12\x18\n\x14VERDICT_CONTRADICTED\x10\x02\x12\x17\n\x13VERDICT_CONFLICTING\x10\x03\x12\x1f\n\x1bVERDICT_NOT_ENOUGH_EVIDENCE\x10\x04*\xba\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12!\n\x1dREASON_NO_STATEMENTS_IN_SCOPE\x10\x01\x12 \n\x1cREASON_NO_RELEVANT_STATEMENT\x10\x02\x12\x1b\n\x17REASON_EVIDENCE_NEUTRAL\x10\x03\x12\x15\n\x11REASON_LOW_MARGIN\x10\x04\x12\x18\n\x14REASON_OTHER_SPEAKER\x10\x05\x12\x19\n\x15REASON_CLAIM_TOO_LONG\x10\x06\x12 \n\x1cREASON_EXCLUSIVE_ATTRIBUTION\x10\x07\x12\x17\n\x13REASON_NOT_ASSERTED\x10\x08\x12\x19\n\x15REASON_NOT_VALID_THEN\x10\t\x12\x14\n\x10REASON_RETRACTED\x10\n*k\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x15\n\x11RELATION_SUPPORTS\x10\x01\x12\x18\n\x14RELATION_CONTRADICTS\x10\x02\x12\x14\n\x10RELATION_NEUTRAL\x10\x03*\xa2\x02\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_KIND_MODEL\x10\x01\x12\x17\n\x13\x43HANGE_KIND_ENCODER\x10\x02\x12\x1b\n\x17\x43HANGE_KIND_CALIBRATION\x10\x03\x12\x18\n\x14\x43HANGE_KIND_WEIGHING\x10\x04\x12\x19\n\x15\x43HANGE_KIND_PRECISION\x10\x05\x12\x17\n\x13\x43HANGE_KIND_OPTIONS\x10\x06\x12\x14\n\x10\x43HANGE_KIND_RULE\x10\x07\x12\x16\n\x12\x43HANGE_KIND_RECORD\x10\x08\x12\x17\n\x13\x43HANGE_KIND_VERSION\x10\t\x12\x15\n\x11\x43HANGE_KIND_CLAIM\x10\n*\xec\x01\n\x13StatementChangeKind\x12%\n!STATEMENT_CHANGE_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dSTATEMENT_CHANGE_KIND_CHANGED\x10\x01\x12!\n\x1dSTATEMENT_CHANGE_KIND_DELETED\x10\x02\x12#\n\x1fSTATEMENT_CHANGE_KIND_RETRACTED\x10\x03\x12$\n STATEMENT_CHANGE_KIND_SUPERSEDED\x10\x04\x12\x1d\n\x19STATEMENT_CHANGE_KIND_NEW\x10\x05\x32\xc7\x03\n\x0c\x43heckService\x12M\n\nCheckClaim\x12\x1e.onrecord.v1.CheckClaimRequest\x1a\x1f.onrecord.v1.CheckClaimResponse\x12_\n\x10\x42\x61tchCheckClaims\x12$.onrecord.v1.BatchCheckClaimsRequest\x1a%.onrecord.v1.BatchCheckClaimsResponse\x12\x66\n\x11StreamCheckClaims\x12%.onrecord.v1.StreamCheckClaimsRequest\x1a&.onrecord.v1.StreamCheckClaimsResponse(\x01\x30\x01\x12P\n\x0bReplayCheck\x12\x1f.onrecord.v1.ReplayCheckRequest\x1a .onrecord.v1.ReplayCheckResponse\x12M\n\nScorePairs\x12\x1e.onrecord.v1.ScorePairsRequest\x1a\x1f.onrecord.v1.ScorePairsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onrecord.v1.check_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=2975
-  _globals['_VERDICT']._serialized_end=3116
-  _globals['_REASON']._serialized_start=3119
-  _globals['_REASON']._serialized_end=3433
-  _globals['_RELATION']._serialized_start=3435
-  _globals['_RELATION']._serialized_end=3542
-  _globals['_CLAIM']._serialized_start=135
-  _globals['_CLAIM']._serialized_end=216
-  _globals['_CHECKOPTIONS']._serialized_start=219
-  _globals['_CHECKOPTIONS']._serialized_end=507
-  _globals['_NLISCORES']._serialized_start=509
-  _globals['_NLISCORES']._serialized_end=580
-  _globals['_EVIDENCE']._serialized_start=583
-  _globals['_EVIDENCE']._serialized_end=891
-  _globals['_CLAIMPART']._serialized_start=894
-  _globals['_CLAIMPART']._serialized_end=1122
-  _globals['_CLAIMATTRIBUTION']._serialized_start=1125
-  _globals['_CLAIMATTRIBUTION']._serialized_end=1260
-  _globals['_PROVENANCE']._serialized_start=1263
-  _globals['_PROVENANCE']._serialized_end=1450
-  _globals['_TIMINGS']._serialized_start=1452
-  _globals['_TIMINGS']._serialized_end=1541
-  _globals['_CHECKRESULT']._serialized_start=1544
-  _globals['_CHECKRESULT']._serialized_end=1951
-  _globals['_CHECKCLAIMREQUEST']._serialized_start=1953
-  _globals['_CHECKCLAIMREQUEST']._serialized_end=2067
-  _globals['_CHECKCLAIMRESPONSE']._serialized_start=2069
-  _globals['_CHECKCLAIMRESPONSE']._serialized_end=2131
-  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_start=2133
-  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_end=2254
-  _globals['_BATCHCHECKITEM']._serialized_start=2256
-  _globals['_BATCHCHECKITEM']._serialized_end=2364
-  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_start=2366
-  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_end=2436
-  _globals['_STREAMCHECKCLAIMSREQUEST']._serialized_start=2438
-  _globals['_STREAMCHECKCLAIMSREQUEST']._serialized_end=2559
-  _globals['_STREAMCHECKCLAIMSRESPONSE']._serialized_start=2562
-  _globals['_STREAMCHECKCLAIMSRESPONSE']._serialized_end=2696
-  _globals['_PAIR']._serialized_start=2698
-  _globals['_PAIR']._serialized_end=2741
-  _globals['_SCOREPAIRSREQUEST']._serialized_start=2743
-  _globals['_SCOREPAIRSREQUEST']._serialized_end=2796
-  _globals['_PAIRSCORE']._serialized_start=2798
-  _globals['_PAIRSCORE']._serialized_end=2868
-  _globals['_SCOREPAIRSRESPONSE']._serialized_start=2870
-  _globals['_SCOREPAIRSRESPONSE']._serialized_end=2972
-  _globals['_CHECKSERVICE']._serialized_start=3545
-  _globals['_CHECKSERVICE']._serialized_end=3918
+  _globals['_VERDICT']._serialized_start=3967
+  _globals['_VERDICT']._serialized_end=4108
+  _globals['_REASON']._serialized_start=4111
+  _globals['_REASON']._serialized_end=4425
+  _globals['_RELATION']._serialized_start=4427
+  _globals['_RELATION']._serialized_end=4534
+  _globals['_CHANGEKIND']._serialized_start=4537
+  _globals['_CHANGEKIND']._serialized_end=4827
+  _globals['_STATEMENTCHANGEKIND']._serialized_start=4830
+  _globals['_STATEMENTCHANGEKIND']._serialized_end=5066
+  _globals['_CLAIM']._serialized_start=161
+  _globals['_CLAIM']._serialized_end=288
+  _globals['_CHECKOPTIONS']._serialized_start=291
+  _globals['_CHECKOPTIONS']._serialized_end=613
+  _globals['_NLISCORES']._serialized_start=615
+  _globals['_NLISCORES']._serialized_end=686
+  _globals['_EVIDENCE']._serialized_start=689
+  _globals['_EVIDENCE']._serialized_end=997
+  _globals['_CLAIMPART']._serialized_start=1000
+  _globals['_CLAIMPART']._serialized_end=1228
+  _globals['_CLAIMATTRIBUTION']._serialized_start=1231
+  _globals['_CLAIMATTRIBUTION']._serialized_end=1366
+  _globals['_PROVENANCE']._serialized_start=1369
+  _globals['_PROVENANCE']._serialized_end=1910
+  _globals['_TIMINGS']._serialized_start=1912
+  _globals['_TIMINGS']._serialized_end=2001
+  _globals['_CHECKRESULT']._serialized_start=2004
+  _globals['_CHECKRESULT']._serialized_end=2464
+  _globals['_CHECKCLAIMREQUEST']._serialized_start=2466
+  _globals['_CHECKCLAIMREQUEST']._serialized_end=2580
+  _globals['_CHECKCLAIMRESPONSE']._serialized_start=2582
+  _globals['_CHECKCLAIMRESPONSE']._serialized_end=2644
+  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_start=2646
+  _globals['_BATCHCHECKCLAIMSREQUEST']._serialized_end=2767
+  _globals['_BATCHCHECKITEM']._serialized_start=2769
+  _globals['_BATCHCHECKITEM']._serialized_end=2877
+  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_start=2879
+  _globals['_BATCHCHECKCLAIMSRESPONSE']._serialized_end=2949
+  _globals['_STREAMCHECKCLAIMSREQUEST']._serialized_start=2951
+  _globals['_STREAMCHECKCLAIMSREQUEST']._serialized_end=3072
+  _globals['_STREAMCHECKCLAIMSRESPONSE']._serialized_start=3075
+  _globals['_STREAMCHECKCLAIMSRESPONSE']._serialized_end=3209
+  _globals['_REPLAYCHECKREQUEST']._serialized_start=3212
+  _globals['_REPLAYCHECKREQUEST']._serialized_end=3348
+  _globals['_STATEMENTCHANGE']._serialized_start=3350
+  _globals['_STATEMENTCHANGE']._serialized_end=3429
+  _globals['_REPLAYCHANGE']._serialized_start=3432
+  _globals['_REPLAYCHANGE']._serialized_end=3565
+  _globals['_REPLAYCHECKRESPONSE']._serialized_start=3567
+  _globals['_REPLAYCHECKRESPONSE']._serialized_end=3688
+  _globals['_PAIR']._serialized_start=3690
+  _globals['_PAIR']._serialized_end=3733
+  _globals['_SCOREPAIRSREQUEST']._serialized_start=3735
+  _globals['_SCOREPAIRSREQUEST']._serialized_end=3788
+  _globals['_PAIRSCORE']._serialized_start=3790
+  _globals['_PAIRSCORE']._serialized_end=3860
+  _globals['_SCOREPAIRSRESPONSE']._serialized_start=3862
+  _globals['_SCOREPAIRSRESPONSE']._serialized_end=3964
+  _globals['_CHECKSERVICE']._serialized_start=5069
+  _globals['_CHECKSERVICE']._serialized_end=5524
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
+from onrecord.v1 import filter_pb2 as _filter_pb2
 from onrecord.v1 import statement_pb2 as _statement_pb2
 import builtins as _builtins
 import sys
@@ -67,7 +68,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_UNSPECIFIED: _Reason.ValueType  # 0
     """No special reason: the statements in evidence decide."""
     REASON_NO_STATEMENTS_IN_SCOPE: _Reason.ValueType  # 1
-    """The collection holds no statement that may speak."""
+    """The collection holds no statement, or none that passes the claim's filter."""
     REASON_NO_RELEVANT_STATEMENT: _Reason.ValueType  # 2
     """No statement is near enough to the claim's subject (topic_threshold)."""
     REASON_EVIDENCE_NEUTRAL: _Reason.ValueType  # 3
@@ -95,7 +96,7 @@ class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
 REASON_UNSPECIFIED: Reason.ValueType  # 0
 """No special reason: the statements in evidence decide."""
 REASON_NO_STATEMENTS_IN_SCOPE: Reason.ValueType  # 1
-"""The collection holds no statement that may speak."""
+"""The collection holds no statement, or none that passes the claim's filter."""
 REASON_NO_RELEVANT_STATEMENT: Reason.ValueType  # 2
 """No statement is near enough to the claim's subject (topic_threshold)."""
 REASON_EVIDENCE_NEUTRAL: Reason.ValueType  # 3
@@ -146,6 +147,102 @@ RELATION_NEUTRAL: Relation.ValueType  # 3
 """The statement leaves the claim open."""
 Global___Relation: _TypeAlias = Relation  # noqa: Y015
 
+class _ChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGE_KIND_UNSPECIFIED: _ChangeKind.ValueType  # 0
+    """Never sent."""
+    CHANGE_KIND_MODEL: _ChangeKind.ValueType  # 1
+    """Another model, or another revision of it."""
+    CHANGE_KIND_ENCODER: _ChangeKind.ValueType  # 2
+    """Another encoder, or another revision of it: other statements may be found."""
+    CHANGE_KIND_CALIBRATION: _ChangeKind.ValueType  # 3
+    """Another calibration of the model's probabilities."""
+    CHANGE_KIND_WEIGHING: _ChangeKind.ValueType  # 4
+    """Probabilities are weighed otherwise, or no longer."""
+    CHANGE_KIND_PRECISION: _ChangeKind.ValueType  # 5
+    """The model computes in another precision."""
+    CHANGE_KIND_OPTIONS: _ChangeKind.ValueType  # 6
+    """The same request would be checked with other options, since the server's defaults are others than those of then. The
+    replay was made with those of then.
+    """
+    CHANGE_KIND_RULE: _ChangeKind.ValueType  # 7
+    """The server runs with other parts of the verdict rule. The replay was made with those of then."""
+    CHANGE_KIND_RECORD: _ChangeKind.ValueType  # 8
+    """The record was written to, or is another one. `statements` has what is known of it."""
+    CHANGE_KIND_VERSION: _ChangeKind.ValueType  # 9
+    """Another version of the server: the rule itself may be another one."""
+    CHANGE_KIND_CLAIM: _ChangeKind.ValueType  # 10
+    """The claim is not the one of then, or its filter or as_of are not."""
+
+class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
+    """In what respect a replay differs from the check of then."""
+
+CHANGE_KIND_UNSPECIFIED: ChangeKind.ValueType  # 0
+"""Never sent."""
+CHANGE_KIND_MODEL: ChangeKind.ValueType  # 1
+"""Another model, or another revision of it."""
+CHANGE_KIND_ENCODER: ChangeKind.ValueType  # 2
+"""Another encoder, or another revision of it: other statements may be found."""
+CHANGE_KIND_CALIBRATION: ChangeKind.ValueType  # 3
+"""Another calibration of the model's probabilities."""
+CHANGE_KIND_WEIGHING: ChangeKind.ValueType  # 4
+"""Probabilities are weighed otherwise, or no longer."""
+CHANGE_KIND_PRECISION: ChangeKind.ValueType  # 5
+"""The model computes in another precision."""
+CHANGE_KIND_OPTIONS: ChangeKind.ValueType  # 6
+"""The same request would be checked with other options, since the server's defaults are others than those of then. The
+replay was made with those of then.
+"""
+CHANGE_KIND_RULE: ChangeKind.ValueType  # 7
+"""The server runs with other parts of the verdict rule. The replay was made with those of then."""
+CHANGE_KIND_RECORD: ChangeKind.ValueType  # 8
+"""The record was written to, or is another one. `statements` has what is known of it."""
+CHANGE_KIND_VERSION: ChangeKind.ValueType  # 9
+"""Another version of the server: the rule itself may be another one."""
+CHANGE_KIND_CLAIM: ChangeKind.ValueType  # 10
+"""The claim is not the one of then, or its filter or as_of are not."""
+Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
+
+class _StatementChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatementChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatementChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATEMENT_CHANGE_KIND_UNSPECIFIED: _StatementChangeKind.ValueType  # 0
+    """Never sent."""
+    STATEMENT_CHANGE_KIND_CHANGED: _StatementChangeKind.ValueType  # 1
+    """It was evidence then, and reads otherwise now."""
+    STATEMENT_CHANGE_KIND_DELETED: _StatementChangeKind.ValueType  # 2
+    """It was evidence then, and is no longer on the record."""
+    STATEMENT_CHANGE_KIND_RETRACTED: _StatementChangeKind.ValueType  # 3
+    """It was evidence then, and was retracted."""
+    STATEMENT_CHANGE_KIND_SUPERSEDED: _StatementChangeKind.ValueType  # 4
+    """It was evidence then, and another one took its place."""
+    STATEMENT_CHANGE_KIND_NEW: _StatementChangeKind.ValueType  # 5
+    """It is evidence now, and was not on the record then (with record_as_now)."""
+
+class StatementChangeKind(_StatementChangeKind, metaclass=_StatementChangeKindEnumTypeWrapper):
+    """What became of one statement since."""
+
+STATEMENT_CHANGE_KIND_UNSPECIFIED: StatementChangeKind.ValueType  # 0
+"""Never sent."""
+STATEMENT_CHANGE_KIND_CHANGED: StatementChangeKind.ValueType  # 1
+"""It was evidence then, and reads otherwise now."""
+STATEMENT_CHANGE_KIND_DELETED: StatementChangeKind.ValueType  # 2
+"""It was evidence then, and is no longer on the record."""
+STATEMENT_CHANGE_KIND_RETRACTED: StatementChangeKind.ValueType  # 3
+"""It was evidence then, and was retracted."""
+STATEMENT_CHANGE_KIND_SUPERSEDED: StatementChangeKind.ValueType  # 4
+"""It was evidence then, and another one took its place."""
+STATEMENT_CHANGE_KIND_NEW: StatementChangeKind.ValueType  # 5
+"""It is evidence now, and was not on the record then (with record_as_now)."""
+Global___StatementChangeKind: _TypeAlias = StatementChangeKind  # noqa: Y015
+
 @_typing.final
 class Claim(_message.Message):
     """A claim to check."""
@@ -155,6 +252,7 @@ class Claim(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     SPEAKER_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The claim in one or a few sentences: "Putin said that Russia opposes interference." Required, 1 to 2,000 code
     points, no control characters but line breaks and tabs.
@@ -172,16 +270,23 @@ class Claim(_message.Message):
         those that are retracted or superseded. Years 1 to 9999.
         """
 
+    @_builtins.property
+    def filter(self) -> _filter_pb2.StatementFilter:
+        """Look only at the statements that pass. Narrows what is looked at, and changes nothing about how it is judged. When
+        nothing passes, the reason is REASON_NO_STATEMENTS_IN_SCOPE. Default: look at all.
+        """
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         speaker: _builtins.str = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        filter: _filter_pb2.StatementFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "speaker", b"speaker", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "filter", b"filter", "speaker", b"speaker", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -198,6 +303,7 @@ class CheckOptions(_message.Message):
     CONTRADICTION_MARGIN_FIELD_NUMBER: _builtins.int
     TOPIC_THRESHOLD_FIELD_NUMBER: _builtins.int
     MAX_EVIDENCE_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     support_threshold: _builtins.float
     """A statement supports when its entailment probability (weighed, where the model comes with a weighing: see
     `Evidence.weighed_scores`) is at least this. 0 to 1.
@@ -210,6 +316,8 @@ class CheckOptions(_message.Message):
     """A statement whose similarity to the claim is below this is about something else and is not read. -1 to 1."""
     max_evidence: _builtins.int
     """Statements returned as evidence, 0 to 32. Default 5."""
+    explain: _builtins.bool
+    """Whether `CheckResult.explanation` is filled. Default true."""
     def __init__(
         self,
         *,
@@ -218,15 +326,18 @@ class CheckOptions(_message.Message):
         contradiction_margin: _builtins.float | None = ...,
         topic_threshold: _builtins.float | None = ...,
         max_evidence: _builtins.int | None = ...,
+        explain: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_contradiction_margin", b"_contradiction_margin", "_contradiction_threshold", b"_contradiction_threshold", "_max_evidence", b"_max_evidence", "_support_threshold", b"_support_threshold", "_topic_threshold", b"_topic_threshold", "contradiction_margin", b"contradiction_margin", "contradiction_threshold", b"contradiction_threshold", "max_evidence", b"max_evidence", "support_threshold", b"support_threshold", "topic_threshold", b"topic_threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_contradiction_margin", b"_contradiction_margin", "_contradiction_threshold", b"_contradiction_threshold", "_explain", b"_explain", "_max_evidence", b"_max_evidence", "_support_threshold", b"_support_threshold", "_topic_threshold", b"_topic_threshold", "contradiction_margin", b"contradiction_margin", "contradiction_threshold", b"contradiction_threshold", "explain", b"explain", "max_evidence", b"max_evidence", "support_threshold", b"support_threshold", "topic_threshold", b"topic_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_contradiction_margin", b"_contradiction_margin", "_contradiction_threshold", b"_contradiction_threshold", "_max_evidence", b"_max_evidence", "_support_threshold", b"_support_threshold", "_topic_threshold", b"_topic_threshold", "contradiction_margin", b"contradiction_margin", "contradiction_threshold", b"contradiction_threshold", "max_evidence", b"max_evidence", "support_threshold", b"support_threshold", "topic_threshold", b"topic_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_contradiction_margin", b"_contradiction_margin", "_contradiction_threshold", b"_contradiction_threshold", "_explain", b"_explain", "_max_evidence", b"_max_evidence", "_support_threshold", b"_support_threshold", "_topic_threshold", b"_topic_threshold", "contradiction_margin", b"contradiction_margin", "contradiction_threshold", b"contradiction_threshold", "explain", b"explain", "max_evidence", b"max_evidence", "support_threshold", b"support_threshold", "topic_threshold", b"topic_threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__contradiction_margin: _TypeAlias = _typing.Literal["contradiction_margin"]  # noqa: Y015
     _WhichOneofArgType__contradiction_margin: _TypeAlias = _typing.Literal["_contradiction_margin", b"_contradiction_margin"]  # noqa: Y015
     _WhichOneofReturnType__contradiction_threshold: _TypeAlias = _typing.Literal["contradiction_threshold"]  # noqa: Y015
     _WhichOneofArgType__contradiction_threshold: _TypeAlias = _typing.Literal["_contradiction_threshold", b"_contradiction_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__explain: _TypeAlias = _typing.Literal["explain"]  # noqa: Y015
+    _WhichOneofArgType__explain: _TypeAlias = _typing.Literal["_explain", b"_explain"]  # noqa: Y015
     _WhichOneofReturnType__max_evidence: _TypeAlias = _typing.Literal["max_evidence"]  # noqa: Y015
     _WhichOneofArgType__max_evidence: _TypeAlias = _typing.Literal["_max_evidence", b"_max_evidence"]  # noqa: Y015
     _WhichOneofReturnType__support_threshold: _TypeAlias = _typing.Literal["support_threshold"]  # noqa: Y015
@@ -237,6 +348,8 @@ class CheckOptions(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contradiction_margin) -> _WhichOneofReturnType__contradiction_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contradiction_threshold) -> _WhichOneofReturnType__contradiction_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__explain) -> _WhichOneofReturnType__explain | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_evidence) -> _WhichOneofReturnType__max_evidence | None: ...
     @_typing.overload
@@ -452,7 +565,7 @@ Global___ClaimAttribution: _TypeAlias = ClaimAttribution  # noqa: Y015
 
 @_typing.final
 class Provenance(_message.Message):
-    """What a verdict was made with."""
+    """What a verdict was made with: all that ReplayCheck needs to make it again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -462,15 +575,45 @@ class Provenance(_message.Message):
     STORE_REVISION_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     SWITCHED_OFF_FIELD_NUMBER: _builtins.int
+    ENCODER_ID_FIELD_NUMBER: _builtins.int
+    ENCODER_REVISION_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    CALIBRATION_REVISION_FIELD_NUMBER: _builtins.int
+    WEIGHING_REVISION_FIELD_NUMBER: _builtins.int
+    SWITCHED_ON_FIELD_NUMBER: _builtins.int
+    SERVER_VERSION_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    CHECK_TIME_FIELD_NUMBER: _builtins.int
+    REQUESTED_OPTIONS_FIELD_NUMBER: _builtins.int
     model_id: _builtins.str
     """Model that scored the pairs, for example "onrecord-nli-small"."""
     model_revision: _builtins.str
     """Its revision: a commit or a hash of its weights."""
     store_revision: _builtins.int
-    """Counts the writes to the record; the same number means the same record."""
+    """Counts the writes to the record, all collections; the same number means the same record. Of a replay: that of then,
+    where later statements were not looked at.
+    """
+    encoder_id: _builtins.str
+    """Encoder that found the statements."""
+    encoder_revision: _builtins.str
+    """Its revision."""
+    collection: _builtins.str
+    """Collection that was looked at, "collections/{collection}"."""
+    calibration_revision: _builtins.str
+    """Hash of the calibration of the model's probabilities; empty when there is none."""
+    weighing_revision: _builtins.str
+    """Hash of how probabilities were weighed by nearness; empty when the model came without, or it was switched off."""
+    server_version: _builtins.str
+    """Version of the server, which is that of the verdict rule."""
+    precision: _builtins.str
+    """Arithmetic of the model: "fp32", "bf16", "fp16" or "int8". Another one moves probabilities by some thousandths."""
+    record_id: _builtins.str
+    """Which record: the same id means the same file, or a copy of it."""
     @_builtins.property
     def options(self) -> Global___CheckOptions:
-        """Thresholds in force, defaults filled in."""
+        """Options in force, defaults filled in."""
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
@@ -478,9 +621,23 @@ class Provenance(_message.Message):
 
     @_builtins.property
     def switched_off(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parts of the verdict rule that the server runs without, by name: those that are off by default and those of
-        `onrecord serve --without`.
-        """
+        """Parts of the verdict rule that were off although they are on by default (`onrecord serve --without`)."""
+
+    @_builtins.property
+    def filter(self) -> _filter_pb2.StatementFilter:
+        """The claim's filter; not set when it had none."""
+
+    @_builtins.property
+    def switched_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parts of the verdict rule that were on although they are off by default."""
+
+    @_builtins.property
+    def check_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was checked, by the server's clock. Of a replay: when it was checked first."""
+
+    @_builtins.property
+    def requested_options(self) -> Global___CheckOptions:
+        """What of `options` the request set; the rest were the server's defaults."""
 
     def __init__(
         self,
@@ -491,10 +648,22 @@ class Provenance(_message.Message):
         store_revision: _builtins.int = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         switched_off: _abc.Iterable[_builtins.str] | None = ...,
+        encoder_id: _builtins.str = ...,
+        encoder_revision: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        filter: _filter_pb2.StatementFilter | None = ...,
+        calibration_revision: _builtins.str = ...,
+        weighing_revision: _builtins.str = ...,
+        switched_on: _abc.Iterable[_builtins.str] | None = ...,
+        server_version: _builtins.str = ...,
+        precision: _builtins.str = ...,
+        record_id: _builtins.str = ...,
+        check_time: _timestamp_pb2.Timestamp | None = ...,
+        requested_options: Global___CheckOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "options", b"options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "check_time", b"check_time", "filter", b"filter", "options", b"options", "requested_options", b"requested_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "model_id", b"model_id", "model_revision", b"model_revision", "options", b"options", "store_revision", b"store_revision", "switched_off", b"switched_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "calibration_revision", b"calibration_revision", "check_time", b"check_time", "collection", b"collection", "encoder_id", b"encoder_id", "encoder_revision", b"encoder_revision", "filter", b"filter", "model_id", b"model_id", "model_revision", b"model_revision", "options", b"options", "precision", b"precision", "record_id", b"record_id", "requested_options", b"requested_options", "server_version", b"server_version", "store_revision", b"store_revision", "switched_off", b"switched_off", "switched_on", b"switched_on", "weighing_revision", b"weighing_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -551,6 +720,7 @@ class CheckResult(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    AMBIGUOUS_NAMES_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     """The verdict."""
     confidence: _builtins.float
@@ -561,7 +731,7 @@ class CheckResult(_message.Message):
     reason: Global___Reason.ValueType
     """Why undecided, or why decided by who said it."""
     explanation: _builtins.str
-    """The verdict in one plain sentence, in English."""
+    """The verdict in one plain sentence, in English; empty when CheckOptions.explain is false."""
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
         """The deciding statements first, then those nearest to the claim."""
@@ -593,6 +763,12 @@ class CheckResult(_message.Message):
         any conflicting makes it conflicting; it is supported when all parts are.
         """
 
+    @_builtins.property
+    def ambiguous_names(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.AmbiguousName]:
+        """Names that more than one speaker goes by: those in the claim's filter, on the whole record, and the speakers that the
+        claim names, among the statements that were looked at. A claim by such a name is checked against all of them.
+        """
+
     def __init__(
         self,
         *,
@@ -607,10 +783,11 @@ class CheckResult(_message.Message):
         timings: Global___Timings | None = ...,
         explanation: _builtins.str = ...,
         parts: _abc.Iterable[Global___ClaimPart] | None = ...,
+        ambiguous_names: _abc.Iterable[_filter_pb2.AmbiguousName] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "provenance", b"provenance", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "confidence", b"confidence", "contradicting_speakers", b"contradicting_speakers", "evidence", b"evidence", "explanation", b"explanation", "parts", b"parts", "provenance", b"provenance", "reason", b"reason", "supporting_speakers", b"supporting_speakers", "timings", b"timings", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguous_names", b"ambiguous_names", "attribution", b"attribution", "confidence", b"confidence", "contradicting_speakers", b"contradicting_speakers", "evidence", b"evidence", "explanation", b"explanation", "parts", b"parts", "provenance", b"provenance", "reason", b"reason", "supporting_speakers", b"supporting_speakers", "timings", b"timings", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -833,6 +1010,149 @@ class StreamCheckClaimsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___StreamCheckClaimsResponse: _TypeAlias = StreamCheckClaimsResponse  # noqa: Y015
+
+@_typing.final
+class ReplayCheckRequest(_message.Message):
+    """Request of ReplayCheck."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    CLAIM_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    RECORD_AS_NOW_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Collection to check against. Default: that of `result.provenance`."""
+    record_as_now: _builtins.bool
+    """False (default): against the record as it was then, as far as that is still known. Statements that came since are not
+    looked at, and those retracted or superseded since speak as they did. True: against the record as it is now: does the
+    verdict still hold?
+    """
+    @_builtins.property
+    def claim(self) -> Global___Claim:
+        """The claim as it was sent then. Required. A filter or as_of that it lacks is taken from the provenance."""
+
+    @_builtins.property
+    def result(self) -> Global___CheckResult:
+        """The result of then, as it came. `provenance` and `verdict` are required; `evidence`, at most 32 pieces, is compared
+        with what is on the record now. The rest is read where it is there, and may be left out.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        claim: Global___Claim | None = ...,
+        result: Global___CheckResult | None = ...,
+        record_as_now: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "parent", b"parent", "record_as_now", b"record_as_now", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayCheckRequest: _TypeAlias = ReplayCheckRequest  # noqa: Y015
+
+@_typing.final
+class StatementChange(_message.Message):
+    """One statement that is not as it was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the statement."""
+    kind: Global___StatementChangeKind.ValueType
+    """What became of it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: Global___StatementChangeKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementChange: _TypeAlias = StatementChange  # noqa: Y015
+
+@_typing.final
+class ReplayChange(_message.Message):
+    """One respect in which a replay differs from the check of then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    kind: Global___ChangeKind.ValueType
+    """Which."""
+    detail: _builtins.str
+    """In words, one line: "then onrecord-nli-small@a1b2, now onrecord-nli-small@c3d4"."""
+    held: _builtins.bool
+    """True when the replay was made as then all the same, as far as the evidence tells, so that this is no reason for
+    another verdict; a new check would be made otherwise.
+    """
+    @_builtins.property
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementChange]:
+        """With CHANGE_KIND_RECORD: the statements, evidence of then or of now, that are not as they were."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ChangeKind.ValueType = ...,
+        detail: _builtins.str = ...,
+        held: _builtins.bool = ...,
+        statements: _abc.Iterable[Global___StatementChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "held", b"held", "kind", b"kind", "statements", b"statements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayChange: _TypeAlias = ReplayChange  # noqa: Y015
+
+@_typing.final
+class ReplayCheckResponse(_message.Message):
+    """Answer of ReplayCheck."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    SAME_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    same: _builtins.bool
+    """True when verdict and reason are those of then, and so are the verdicts on the claim's parts."""
+    @_builtins.property
+    def result(self) -> Global___CheckResult:
+        """The verdict now."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplayChange]:
+        """In what the check of now differs from that of then, each kind once, in the order of ChangeKind; empty when in
+        nothing. What a provenance of an older version does not tell counts as not changed.
+        """
+
+    def __init__(
+        self,
+        *,
+        result: Global___CheckResult | None = ...,
+        same: _builtins.bool = ...,
+        changes: _abc.Iterable[Global___ReplayChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "result", b"result", "same", b"same"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayCheckResponse: _TypeAlias = ReplayCheckResponse  # noqa: Y015
 
 @_typing.final
 class Pair(_message.Message):

@@ -54,6 +54,11 @@ class CheckServiceStub:
                 request_serializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsResponse.FromString,
                 _registered_method=True)
+        self.ReplayCheck = channel.unary_unary(
+                '/onrecord.v1.CheckService/ReplayCheck',
+                request_serializer=onrecord_dot_v1_dot_check__service__pb2.ReplayCheckRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_check__service__pb2.ReplayCheckResponse.FromString,
+                _registered_method=True)
         self.ScorePairs = channel.unary_unary(
                 '/onrecord.v1.CheckService/ScorePairs',
                 request_serializer=onrecord_dot_v1_dot_check__service__pb2.ScorePairsRequest.SerializeToString,
@@ -95,6 +100,15 @@ class CheckServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayCheck(self, request, context):
+        """Checks a claim again as it was checked then, and tells whether the verdict is the same. What a check can be told it
+        is told as then: options, filter, moment and parts of the rule. What cannot be brought back (another model, another
+        encoder, statements that were changed or deleted …) is listed in `changes`, the evidence of then by name. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScorePairs(self, request, context):
         """What the NLI model alone says of up to 256 pairs. Reads no statement.
         """
@@ -119,6 +133,11 @@ def add_CheckServiceServicer_to_server(servicer, server):
                     servicer.StreamCheckClaims,
                     request_deserializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsResponse.SerializeToString,
+            ),
+            'ReplayCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayCheck,
+                    request_deserializer=onrecord_dot_v1_dot_check__service__pb2.ReplayCheckRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_check__service__pb2.ReplayCheckResponse.SerializeToString,
             ),
             'ScorePairs': grpc.unary_unary_rpc_method_handler(
                     servicer.ScorePairs,
@@ -212,6 +231,33 @@ class CheckService:
             '/onrecord.v1.CheckService/StreamCheckClaims',
             onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsRequest.SerializeToString,
             onrecord_dot_v1_dot_check__service__pb2.StreamCheckClaimsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.CheckService/ReplayCheck',
+            onrecord_dot_v1_dot_check__service__pb2.ReplayCheckRequest.SerializeToString,
+            onrecord_dot_v1_dot_check__service__pb2.ReplayCheckResponse.FromString,
             options,
             channel_credentials,
             insecure,

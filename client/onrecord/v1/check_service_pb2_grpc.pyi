@@ -51,6 +51,11 @@ class CheckServiceStub:
     message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
     the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
     """
+    ReplayCheck: _grpc.UnaryUnaryMultiCallable[_check_service_pb2.ReplayCheckRequest, _check_service_pb2.ReplayCheckResponse]
+    """Checks a claim again as it was checked then, and tells whether the verdict is the same. What a check can be told it
+    is told as then: options, filter, moment and parts of the rule. What cannot be brought back (another model, another
+    encoder, statements that were changed or deleted …) is listed in `changes`, the evidence of then by name. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
+    """
     ScorePairs: _grpc.UnaryUnaryMultiCallable[_check_service_pb2.ScorePairsRequest, _check_service_pb2.ScorePairsResponse]
     """What the NLI model alone says of up to 256 pairs. Reads no statement."""
 
@@ -76,6 +81,11 @@ class CheckServiceAsyncStub(CheckServiceStub):
     the stream waits instead of being refused. Its claims stand back behind those of CheckClaim. A bad claim, or a
     message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
     the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
+    """
+    ReplayCheck: _aio.UnaryUnaryMultiCallable[_check_service_pb2.ReplayCheckRequest, _check_service_pb2.ReplayCheckResponse]  # type: ignore[assignment]
+    """Checks a claim again as it was checked then, and tells whether the verdict is the same. What a check can be told it
+    is told as then: options, filter, moment and parts of the rule. What cannot be brought back (another model, another
+    encoder, statements that were changed or deleted …) is listed in `changes`, the evidence of then by name. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
     """
     ScorePairs: _aio.UnaryUnaryMultiCallable[_check_service_pb2.ScorePairsRequest, _check_service_pb2.ScorePairsResponse]  # type: ignore[assignment]
     """What the NLI model alone says of up to 256 pairs. Reads no statement."""
@@ -117,6 +127,17 @@ class CheckServiceServicer(metaclass=_abc_1.ABCMeta):
         the stream waits instead of being refused. Its claims stand back behind those of CheckClaim. A bad claim, or a
         message that is none, fails alone, in its answer. When the server shuts down, what it has read is answered, then
         the stream ends with UNAVAILABLE (SHUTTING_DOWN): send on elsewhere from the first claim without an answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayCheck(
+        self,
+        request: _check_service_pb2.ReplayCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_check_service_pb2.ReplayCheckResponse, _abc.Awaitable[_check_service_pb2.ReplayCheckResponse]]:
+        """Checks a claim again as it was checked then, and tells whether the verdict is the same. What a check can be told it
+        is told as then: options, filter, moment and parts of the rule. What cannot be brought back (another model, another
+        encoder, statements that were changed or deleted …) is listed in `changes`, the evidence of then by name. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
         """
 
     @_abc_1.abstractmethod

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
+from onrecord.v1 import filter_pb2 as _filter_pb2
 from onrecord.v1 import statement_pb2 as _statement_pb2
 import builtins as _builtins
 import sys
@@ -135,22 +136,28 @@ class ListStatementsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Collection to list. Default "collections/default"."""
     page_size: _builtins.int
     """Statements a page, 1 to 1,000. Default (0) 100; more than 1,000 is read as 1,000."""
     page_token: _builtins.str
-    """`next_page_token` of the page before. Default: the first page."""
+    """`next_page_token` of the page before, with the same parent and filter. Default: the first page."""
+    @_builtins.property
+    def filter(self) -> _filter_pb2.StatementFilter:
+        """Lists only the statements that pass. Default: all."""
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _filter_pb2.StatementFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,13 +172,18 @@ class ListStatementsResponse(_message.Message):
     STATEMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    AMBIGUOUS_NAMES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last one."""
     total_size: _builtins.int
-    """Statements in the collection now."""
+    """Statements in the collection now that pass the filter."""
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Statement]:
         """The page."""
+
+    @_builtins.property
+    def ambiguous_names(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.AmbiguousName]:
+        """Names in filter.speakers that more than one speaker goes by."""
 
     def __init__(
         self,
@@ -179,14 +191,129 @@ class ListStatementsResponse(_message.Message):
         statements: _abc.Iterable[_statement_pb2.Statement] | None = ...,
         next_page_token: _builtins.str = ...,
         total_size: _builtins.int = ...,
+        ambiguous_names: _abc.Iterable[_filter_pb2.AmbiguousName] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "statements", b"statements", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguous_names", b"ambiguous_names", "next_page_token", b"next_page_token", "statements", b"statements", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListStatementsResponse: _TypeAlias = ListStatementsResponse  # noqa: Y015
+
+@_typing.final
+class SearchStatementsRequest(_message.Message):
+    """Request of SearchStatements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MIN_SIMILARITY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Collection to search. Default "collections/default"."""
+    query: _builtins.str
+    """What to look for: a sentence, or a few words. Required, 1 to 2,000 code points."""
+    page_size: _builtins.int
+    """Statements a page, 1 to 1,000. Default (0) 20; more than 1,000 is read as 1,000. A page may be shorter than asked
+    for, to fit a message.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same parent, query, filter and min_similarity. Default: the first page."""
+    min_similarity: _builtins.float
+    """Leave out statements whose similarity to the query is less. -1 to 1. Default: leave out none."""
+    @_builtins.property
+    def filter(self) -> _filter_pb2.StatementFilter:
+        """Searches only among the statements that pass. Default: among all."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        query: _builtins.str = ...,
+        filter: _filter_pb2.StatementFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        min_similarity: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "filter", b"filter", "min_similarity", b"min_similarity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "filter", b"filter", "min_similarity", b"min_similarity", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_similarity: _TypeAlias = _typing.Literal["min_similarity"]  # noqa: Y015
+    _WhichOneofArgType__min_similarity: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_similarity) -> _WhichOneofReturnType__min_similarity | None: ...
+
+Global___SearchStatementsRequest: _TypeAlias = SearchStatementsRequest  # noqa: Y015
+
+@_typing.final
+class SearchResult(_message.Message):
+    """A statement that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    score: _builtins.float
+    """What the order was made of: places in the two rankings, fused. Above 0, at most 1; compares within one page only."""
+    similarity: _builtins.float
+    """Similarity of statement and query, cosine of their embeddings, -1 to 1."""
+    @_builtins.property
+    def statement(self) -> _statement_pb2.Statement:
+        """The statement."""
+
+    def __init__(
+        self,
+        *,
+        statement: _statement_pb2.Statement | None = ...,
+        score: _builtins.float = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "similarity", b"similarity", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchResult: _TypeAlias = SearchResult  # noqa: Y015
+
+@_typing.final
+class SearchStatementsResponse(_message.Message):
+    """Answer of SearchStatements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AMBIGUOUS_NAMES_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchResult]:
+        """The page, best first. Empty when nothing is found."""
+
+    @_builtins.property
+    def ambiguous_names(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.AmbiguousName]:
+        """Names in filter.speakers that more than one speaker goes by."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SearchResult] | None = ...,
+        next_page_token: _builtins.str = ...,
+        ambiguous_names: _abc.Iterable[_filter_pb2.AmbiguousName] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguous_names", b"ambiguous_names", "next_page_token", b"next_page_token", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchStatementsResponse: _TypeAlias = SearchStatementsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateStatementRequest(_message.Message):

@@ -62,6 +62,11 @@ class StatementServiceStub:
                 request_serializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsRequest.SerializeToString,
                 response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsResponse.FromString,
                 _registered_method=True)
+        self.SearchStatements = channel.unary_unary(
+                '/onrecord.v1.StatementService/SearchStatements',
+                request_serializer=onrecord_dot_v1_dot_statement__service__pb2.SearchStatementsRequest.SerializeToString,
+                response_deserializer=onrecord_dot_v1_dot_statement__service__pb2.SearchStatementsResponse.FromString,
+                _registered_method=True)
         self.UpdateStatement = channel.unary_unary(
                 '/onrecord.v1.StatementService/UpdateStatement',
                 request_serializer=onrecord_dot_v1_dot_statement__service__pb2.UpdateStatementRequest.SerializeToString,
@@ -175,6 +180,16 @@ class StatementServiceServicer:
         """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
         writes. It may be shorter than asked for, to fit a message.
         Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchStatements(self, request, context):
+        """Finds statements by what they say, best first: by their words (BM25) and by their meaning (embeddings), both
+        rankings fused, as a check finds its evidence. Page by page: what one page gave no later page gives again, whatever
+        was written in between, and what has always been among the best is not passed over. All pages together hold at most
+        1,000 statements. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -328,6 +343,11 @@ def add_StatementServiceServicer_to_server(servicer, server):
                     servicer.ListStatements,
                     request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsRequest.FromString,
                     response_serializer=onrecord_dot_v1_dot_statement__service__pb2.ListStatementsResponse.SerializeToString,
+            ),
+            'SearchStatements': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchStatements,
+                    request_deserializer=onrecord_dot_v1_dot_statement__service__pb2.SearchStatementsRequest.FromString,
+                    response_serializer=onrecord_dot_v1_dot_statement__service__pb2.SearchStatementsResponse.SerializeToString,
             ),
             'UpdateStatement': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateStatement,
@@ -499,6 +519,33 @@ class StatementService:
             '/onrecord.v1.StatementService/ListStatements',
             onrecord_dot_v1_dot_statement__service__pb2.ListStatementsRequest.SerializeToString,
             onrecord_dot_v1_dot_statement__service__pb2.ListStatementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchStatements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onrecord.v1.StatementService/SearchStatements',
+            onrecord_dot_v1_dot_statement__service__pb2.SearchStatementsRequest.SerializeToString,
+            onrecord_dot_v1_dot_statement__service__pb2.SearchStatementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,12 @@ class StatementServiceStub:
     writes. It may be shorter than asked for, to fit a message.
     Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
     """
+    SearchStatements: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.SearchStatementsRequest, _statement_service_pb2.SearchStatementsResponse]
+    """Finds statements by what they say, best first: by their words (BM25) and by their meaning (embeddings), both
+    rankings fused, as a check finds its evidence. Page by page: what one page gave no later page gives again, whatever
+    was written in between, and what has always been among the best is not passed over. All pages together hold at most
+    1,000 statements. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
+    """
     UpdateStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.UpdateStatementRequest, _statement_service_pb2.UpdateStatementResponse]
     """Corrects fields of one statement. The record keeps no earlier version: a check as of an earlier time sees the
     corrected one. Where what was said is to stay on the record, supersede it instead.
@@ -157,6 +163,12 @@ class StatementServiceAsyncStub(StatementServiceStub):
     """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
     writes. It may be shorter than asked for, to fit a message.
     Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
+    """
+    SearchStatements: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.SearchStatementsRequest, _statement_service_pb2.SearchStatementsResponse]  # type: ignore[assignment]
+    """Finds statements by what they say, best first: by their words (BM25) and by their meaning (embeddings), both
+    rankings fused, as a check finds its evidence. Page by page: what one page gave no later page gives again, whatever
+    was written in between, and what has always been among the best is not passed over. All pages together hold at most
+    1,000 statements. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
     """
     UpdateStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.UpdateStatementRequest, _statement_service_pb2.UpdateStatementResponse]  # type: ignore[assignment]
     """Corrects fields of one statement. The record keeps no earlier version: a check as of an earlier time sees the
@@ -272,6 +284,18 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the statements of a collection in the order they were put on the record. Page by page; a page token survives
         writes. It may be shorter than asked for, to fit a message.
         Errors: INVALID_ARGUMENT (INVALID_FIELDS; of a foreign page token, field reason INVALID_PAGE_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def SearchStatements(
+        self,
+        request: _statement_service_pb2.SearchStatementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statement_service_pb2.SearchStatementsResponse, _abc.Awaitable[_statement_service_pb2.SearchStatementsResponse]]:
+        """Finds statements by what they say, best first: by their words (BM25) and by their meaning (embeddings), both
+        rankings fused, as a check finds its evidence. Page by page: what one page gave no later page gives again, whatever
+        was written in between, and what has always been among the best is not passed over. All pages together hold at most
+        1,000 statements. Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED).
         """
 
     @_abc_1.abstractmethod

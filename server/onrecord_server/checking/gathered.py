@@ -8,7 +8,16 @@ from datetime import datetime
 
 from onrecord_server.checking.candidates import Scored
 from onrecord_server.domain.compound import combine
-from onrecord_server.domain.types import ClaimAttribution, PairScore, Reason, Relation, Span, Timings, Verdict
+from onrecord_server.domain.types import (
+    AmbiguousName,
+    ClaimAttribution,
+    PairScore,
+    Reason,
+    Relation,
+    Span,
+    Timings,
+    Verdict,
+)
 from onrecord_server.domain.verdict import Candidate, Decision, Judgement, Thresholds, decide
 
 _OPEN = (Reason.EVIDENCE_NEUTRAL, Reason.LOW_MARGIN)
@@ -47,7 +56,8 @@ class Gathered:
     """Everything the rule needs. `too_long`: the model cannot read the claim at all.
 
     `as_of`: the moment the record was looked at. `parts`: what was gathered for each part of a compound claim whose
-    whole no statement supports; `span` is then the part's place in the claim's text.
+    whole no statement supports; `span` is then the part's place in the claim's text. `ambiguous`: names of the claim's
+    filter that several speakers go by.
     """
 
     attribution: ClaimAttribution
@@ -59,6 +69,7 @@ class Gathered:
     joined: Joined | None = None
     parts: tuple[Gathered, ...] = ()
     span: Span | None = None
+    ambiguous: tuple[AmbiguousName, ...] = ()
 
     def decide(self, limits: Thresholds) -> Decision:
         """The verdict under these thresholds; pure. Judgements: those of `scored`, none for a compound claim."""

@@ -35,7 +35,18 @@ from onrecord_server.domain.errors import ClaimTooLongForModel
 from onrecord_server.domain.speakers import name_words
 from onrecord_server.domain.standing import Standing, standing, withdrawal
 from onrecord_server.domain.switches import Switches
-from onrecord_server.domain.types import Claim, ClaimAttribution, NliScores, PairScore, Statement, Timings, Verdict
+from onrecord_server.domain.types import (
+    AmbiguousName,
+    Claim,
+    ClaimAttribution,
+    Horizon,
+    NliScores,
+    PairScore,
+    Statement,
+    StatementFilter,
+    Timings,
+    Verdict,
+)
 from onrecord_server.domain.verdict import Thresholds
 from onrecord_server.domain.weighing import Weighing
 from onrecord_server.ingest import ClaimPiece, split_claim
@@ -49,24 +60,27 @@ _SEARCH_THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One check as the steps need it: where, how, in which seat of the worker, and at what moment."""
+    """One check as the steps need it: where, how, in which seat of the worker, and at what moment.
+
+    switches: the parts of the rule that are on. filter, horizon: which statements are looked at; None: all.
+    """
 
     parent: str
     limits: Thresholds
     seat: Seat
     as_of: datetime | None
     now: datetime
+    switches: Switches
+    filter: StatementFilter | None = None
+    horizon: Horizon | None = None
 
 
 class Gatherer:
     """Gathers for one store and one worker. Safe to use from many tasks of one event loop."""
 
-    def __init__(
-        self, store: StatementStore, worker: InferenceWorker, switches: Switches, weighing: Weighing | None
-    ) -> None:
+    def __init__(self, store: StatementStore, worker: InferenceWorker, weighing: Weighing | None) -> None:
         self._store = store
         self._worker = worker
-        self._switches = switches
         self._weighing = weighing
         self._searching = Turns(_SEARCH_THREADS, "search")
 
@@ -76,7 +90,7 @@ class Gatherer:
         if whole.too_long:
             return whole
         decided = whole.decide(request.limits).verdict
-        pieces = split_claim(claim) if self._switches.compounds and decided is not Verdict.SUPPORTED else ()
+        pieces = split_claim(claim) if request.switches.compounds and decided is not Verdict.SUPPORTED else ()
         if not pieces:
             return await self._settle(whole, request)
 
@@ -96,7 +110,9 @@ class Gatherer:
         """Candidates for one claim, or one part, each read by itself."""
         started = time.perf_counter()
         vector = (await self._worker.embed([attribution.content], seat=request.seat))[0]
-        revision, hits = await self._searching.run(request.seat.priority, self._find, attribution, vector, request)
+        revision, hits, ambiguous = await self._searching.run(
+            request.seat.priority, self._find, attribution, vector, request
+        )
         hits = await fill(hits, vector, partial(self._worker.embed, seat=request.seat))
         attribution = name_country(attribution, hits)
         hits = self._choose(hits, attribution, request)
@@ -108,25 +124,32 @@ class Gatherer:
             scored, timings = await self._score(hits, attribution, request, timings)
         except ClaimTooLongForModel:
             return Gathered(attribution, (), revision, timings, moment, too_long=True)
-        return Gathered(attribution, tuple(scored), revision, timings, moment)
+        return Gathered(attribution, tuple(scored), revision, timings, moment, ambiguous=ambiguous)
 
     async def _settle(self, gathered: Gathered, request: Request) -> Gathered:
         """Ask further where the verdict is open."""
-        if self._switches.joined_premises and is_open(gathered.decide(request.limits)):
+        if request.switches.joined_premises and is_open(gathered.decide(request.limits)):
             gathered = await self._join(gathered, request)
         return gathered
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
-    def _find(self, attribution: ClaimAttribution, vector: FloatArray, request: Request) -> tuple[int, list[Hit]]:
-        """The record's revision and the nearest statements; blocks, so it runs in one hop to a thread."""
+    def _find(
+        self, attribution: ClaimAttribution, vector: FloatArray, request: Request
+    ) -> tuple[int, list[Hit], tuple[AmbiguousName, ...]]:
+        """The record's revision, the nearest statements, and names of the filter that several speakers go by.
+
+        Blocks, so it runs in one hop to a thread.
+        """
         revision, content = self._store.revision(), attribution.content
         pool = ATTRIBUTED_POOL if attribution.speaker else CANDIDATES
         hits = self._nearest(content, vector, request, pool)
         if attribution.speaker:
             words = name_words(attribution.speaker)
             hits = merge(hits, self._nearest(content, vector, request, CANDIDATES, words))
-        return revision, hits
+        if request.filter is None or not request.filter.speakers:
+            return revision, hits, ()
+        return revision, hits, self._store.ambiguous_names(request.parent, request.filter)
 
     def _nearest(
         self,
@@ -137,10 +160,22 @@ class Gatherer:
         speaker_words: Sequence[str] = (),
     ) -> list[Hit]:
         """The nearest statements, as many as it takes for enough that speak at the time."""
-        hits = self._store.search(request.parent, content, vector, pool, speaker_words=speaker_words)
+
+        def search(most: int) -> list[Hit]:
+            return self._store.search(
+                request.parent,
+                content,
+                vector,
+                most,
+                speaker_words=speaker_words,
+                chosen=request.filter,
+                horizon=request.horizon,
+            )
+
+        hits = search(pool)
         while len(hits) == pool and pool < _LARGEST_POOL and self._too_silent(hits, request):
             pool = min(8 * pool, _LARGEST_POOL)
-            hits = self._store.search(request.parent, content, vector, pool, speaker_words=speaker_words)
+            hits = search(pool)
         return hits
 
     def _too_silent(self, hits: Sequence[Hit], request: Request) -> bool:
@@ -155,12 +190,12 @@ class Gatherer:
         for hit in hits:
             (speaking if self._standing(hit.statement, request) is Standing.SPEAKS else silent).append(hit)
         return [
-            *select(speaking, attribution, switches=self._switches),
-            *select(silent, attribution, SILENT_CANDIDATES, self._switches),
+            *select(speaking, attribution, switches=request.switches),
+            *select(silent, attribution, SILENT_CANDIDATES, request.switches),
         ]
 
     def _standing(self, statement: Statement, request: Request) -> Standing:
-        look = standing if self._switches.validity else withdrawal  # what was taken back is no matter of a rule
+        look = standing if request.switches.validity else withdrawal  # what was taken back is no matter of a rule
         return look(statement, request.as_of, request.now)
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -198,7 +233,7 @@ class Gatherer:
     ) -> Scored:
         speaks = self._standing(hit.statement, request)
         weighing = None if score is _UNREAD else self._weighing
-        candidate = make_candidate(hit, premise, score.scores, attribution, self._switches, speaks, weighing)
+        candidate = make_candidate(hit, premise, score.scores, attribution, request.switches, speaks, weighing)
         return Scored(hit, premise, score, candidate)
 
     async def _join(self, gathered: Gathered, request: Request) -> Gathered:
@@ -215,7 +250,7 @@ class Gatherer:
         nearest = max((gathered.scored[k].hit for k in places), key=lambda hit: hit.similarity)
         score = answer.scores[0]
         made = make_candidate(
-            nearest, premise, score.scores, gathered.attribution, self._switches, weighing=self._weighing
+            nearest, premise, score.scores, gathered.attribution, request.switches, weighing=self._weighing
         )
         return replace(gathered, joined=Joined(places, score, made), timings=_waited(gathered.timings, answer))
 

@@ -35,7 +35,9 @@ _log = logging.getLogger(__name__)
 class Embedder(Protocol):
     """What this needs of checking.worker.InferenceWorker."""
 
-    async def embed(self, texts: Sequence[str], *, priority: Priority = Priority.INTERACTIVE) -> FloatArray:
+    async def embed(
+        self, texts: Sequence[str], *, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
+    ) -> FloatArray:
         """Unit vectors, shape (len(texts), dimension)."""
         ...
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,17 @@ import numpy as np
 from onrecord_server.checking.batching import Priority
 from onrecord_server.checking.changes import Changes
 from onrecord_server.checking.collections import Collections
-from onrecord_server.checking.indexing import Embedder
+from onrecord_server.checking.indexing import Embedder, fill
 from onrecord_server.domain import limits, validation
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, ModelUnusable, OnrecordError
-from onrecord_server.domain.types import RequestKey, Source, Statement, StatementDraft
+from onrecord_server.domain.types import RequestKey, Source, Statement, StatementDraft, StatementFilter
 from onrecord_server.ingest import Tagger, document_id, ingest_document
-from onrecord_server.store.base import FloatArray, Page, Snapshot, StatementStore, Stored
+from onrecord_server.store.base import FloatArray, Found, Page, Snapshot, StatementStore, Stored
 
 # Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
 _DOCUMENT_PREFIX = 16
+SEARCH_PAGE = 20
+"""Statements a page of a search, unless it is told how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +150,41 @@ class Record:
         """Read one statement. Raises InvalidInput, NotFound."""
         return await asyncio.to_thread(self._store.get, validation.parse_name(name))
 
-    async def list(self, parent: str, page_size: int = 0, page_token: str = "") -> Page:
-        """Read a page, in the order of creation. page_size: 0 reads as 100. Raises InvalidInput (size, token)."""
-        return await asyncio.to_thread(self._store.list, validation.parse_parent(parent), page_size, page_token)
+    async def list(
+        self, parent: str, page_size: int = 0, page_token: str = "", chosen: StatementFilter | None = None
+    ) -> Page:
+        """Read a page, in the order of creation. page_size: 0 reads as 100. chosen: list only what passes.
+
+        Raises InvalidInput (size, token, filter).
+        """
+        parent = validation.parse_parent(parent)
+        validation.raise_if_any(validation.filter_violations(chosen) if chosen else ())
+        return await asyncio.to_thread(self._store.list, parent, page_size, page_token, chosen)
+
+    async def search(
+        self,
+        parent: str,
+        query: str,
+        page_size: int = 0,
+        page_token: str = "",
+        chosen: StatementFilter | None = None,
+        least: float | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> Found:
+        """Find statements by what they say, best first, page by page; at most 1,000 in all.
+
+        page_size: 0 reads as 20, more than 1,000 as 1,000. chosen: among what passes. least: of the similarity, -1 to
+        1. Raises InvalidInput (query, size, token, filter, min_similarity), and what InferenceWorker.embed raises.
+        """
+        validation.raise_if_any(validation.search_violations(query, page_size, chosen, least))
+        parent, size = validation.parse_parent(parent), min(page_size or SEARCH_PAGE, limits.PAGE_SIZE.value)
+        vector = (await self._worker.embed([query], deadline=deadline))[0]
+        found = await asyncio.to_thread(
+            self._store.find, parent, query, vector, size, page_token, chosen=chosen, least=least
+        )
+        hits = await fill(found.hits, vector, partial(self._worker.embed, deadline=deadline))
+        return replace(found, hits=[hit for hit in hits if least is None or hit.similarity >= least])
 
     async def delete(self, name: str, etag: str = "") -> None:
         """Take a statement off the record, while it has this etag. Raises InvalidInput, NotFound, EtagMismatch."""

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from onrecord_server.checking.explain import explain, explain_parts
 from onrecord_server.checking.gathered import Gathered, Outcome, Row
+from onrecord_server.domain.filters import MOST_SPEAKERS
+from onrecord_server.domain.speakers import distinct_names, same_speaker
 from onrecord_server.domain.types import (
+    AmbiguousName,
     CheckResult,
     ClaimPart,
     Evidence,
@@ -28,6 +31,18 @@ def build_result(gathered: Gathered, outcome: Outcome, provenance: Provenance, t
     supporting, contradicting = _speakers(rows, Relation.SUPPORTS), _speakers(rows, Relation.CONTRADICTS)
     parts = _parts(outcome, shown)
     own = [r for r in rows if r.judgement.relation is Relation.SUPPORTS and r.scored.candidate.by_claimed]
+    explanation = (
+        explain_parts(decision.verdict, parts)
+        if parts
+        else explain(
+            decision.verdict,
+            decision.reason,
+            gathered.attribution,
+            supporting,
+            contradicting,
+            relayed=bool(own) and all(row.scored.candidate.relayed for row in own),
+        )
+    )
     return CheckResult(
         verdict=decision.verdict,
         confidence=min(1.0, max(0.0, decision.confidence)),
@@ -38,18 +53,23 @@ def build_result(gathered: Gathered, outcome: Outcome, provenance: Provenance, t
         attribution=gathered.attribution,
         provenance=provenance,
         timings=timings,
-        explanation=explain_parts(decision.verdict, parts)
-        if parts
-        else explain(
-            decision.verdict,
-            decision.reason,
-            gathered.attribution,
-            supporting,
-            contradicting,
-            relayed=bool(own) and all(row.scored.candidate.relayed for row in own),
-        ),
+        explanation=explanation if provenance.options.explain else "",
         parts=parts,
+        ambiguous_names=_ambiguous(gathered),
     )
+
+
+def _ambiguous(gathered: Gathered) -> tuple[AmbiguousName, ...]:
+    """Names of the claim's filter and of its speakers that more than one speaker goes by."""
+    found = {one.name: one for one in gathered.ambiguous}
+    for one in (gathered, *gathered.parts):
+        claimed = one.attribution.speaker
+        if claimed and claimed not in found:
+            speakers = [row.hit.statement.speaker for row in one.scored]
+            meant = distinct_names(s.name for s in speakers if same_speaker(claimed, s))
+            if len(meant) > 1:
+                found[claimed] = AmbiguousName(claimed, meant[:MOST_SPEAKERS])
+    return tuple(found.values())
 
 
 def _order(row: Row) -> tuple[bool, bool, bool, float]:

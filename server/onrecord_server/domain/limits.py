@@ -86,6 +86,27 @@ LABEL_CODE_POINTS = Limit(
     "LABEL_TOO_LONG",
     "A label is a word or two.",
 )
+FILTER_VALUES = Limit(
+    "filter_values",
+    32,
+    "items",
+    "TOO_MANY_VALUES",
+    "Of each list of a filter: each value is looked for in every statement.",
+)
+QUERY_CODE_POINTS = Limit(
+    "query_code_points",
+    2_000,
+    "code points",
+    "QUERY_TOO_LONG",
+    "As a claim: a few sentences are as much as the encoder reads.",
+)
+SEARCH_RESULTS = Limit(
+    "search_results",
+    1_000,
+    "items",
+    "",
+    "All pages of a search together; what is further down is hardly about it. Listings have no end.",
+)
 BATCH_CLAIMS = Limit(
     "batch_claims",
     256,
@@ -210,6 +231,9 @@ ALL_LIMITS = (
     ALIASES,
     LABELS,
     LABEL_CODE_POINTS,
+    FILTER_VALUES,
+    QUERY_CODE_POINTS,
+    SEARCH_RESULTS,
     BATCH_CLAIMS,
     BATCH_PAIRS,
     STREAM_CLAIMS,

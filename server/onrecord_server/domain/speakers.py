@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from onrecord_server.domain.countries import country_named
@@ -182,6 +183,18 @@ def same_speaker(claimed: str, speaker: Speaker) -> bool:
 def same_name(a: str, b: str) -> bool:
     """Can two written names mean the same person or body? Symmetric."""
     return _agree(read_name(a), read_name(b))
+
+
+def distinct_names(names: Iterable[str]) -> tuple[str, ...]:
+    """One name for each that can be told apart, sorted; empty ones left out.
+
+    Of names that agree ("Putin", "Vladimir Putin") the fullest stays.
+    """
+    kept: list[str] = []
+    for name in sorted(filter(None, set(names)), key=lambda n: (-len(read_name(n).core), n)):
+        if not any(same_name(name, other) for other in kept):
+            kept.append(name)
+    return tuple(sorted(kept))
 
 
 def _contradicted(reading: NameReading, speaker: Speaker) -> bool:

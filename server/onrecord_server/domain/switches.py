@@ -47,5 +47,10 @@ class Switches:
 
     @property
     def off(self) -> tuple[str, ...]:
-        """The parts that are switched off, in the order of their declaration."""
-        return tuple(f.name for f in fields(self) if not getattr(self, f.name))
+        """The parts that are off and on by default, in the order of their declaration."""
+        return tuple(f.name for f in fields(self) if f.default and not getattr(self, f.name))
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The parts that are on and off by default, in the order of their declaration."""
+        return tuple(f.name for f in fields(self) if not f.default and getattr(self, f.name))

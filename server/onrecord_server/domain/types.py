@@ -195,15 +195,48 @@ class PairScore:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementFilter:
+    """Which statements are looked at; domain/filters.py says what passes. The empty one lets everything through.
+
+    speakers, publishers, states: any of them; labels: all of them. stated_from is inclusive, stated_until exclusive.
+    """
+
+    speakers: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    stated_from: datetime | None = None
+    stated_until: datetime | None = None
+    states: tuple[State, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """A moment in the record's past: what was put on it later is not looked at. `revision` and `time`: of then."""
+
+    revision: int
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AmbiguousName:
+    """A name that two or more speakers go by, with their full names, sorted."""
+
+    name: str
+    speakers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A claim to check. `speaker`, when set, is who is claimed to have said `text`.
 
-    `as_of`, aware: check against the record as it stood then (domain/standing.py); None: as it stands.
+    `as_of`, aware: check against the record as it stood then (domain/standing.py); None: as it stands. `filter`: look
+    only at the statements that pass; None: at all.
     """
 
     text: str
     speaker: str = ""
     as_of: datetime | None = None
+    filter: StatementFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +314,15 @@ class CheckOptions:
     contradiction_margin: float | None = None
     topic_threshold: float | None = None
     max_evidence: int | None = None
+    explain: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a verdict was made with. `options` has every default filled in."""
+    """What a verdict was made with. `options` has every default filled in.
+
+    switched_off, switched_on: how the parts of the rule differed from their defaults. …_revision: "" for none.
+    """
 
     model_id: str
     model_revision: str
@@ -293,6 +330,18 @@ class Provenance:
     store_revision: int
     as_of: datetime | None = None
     switched_off: tuple[str, ...] = ()
+    encoder_id: str = ""
+    encoder_revision: str = ""
+    collection: str = ""
+    filter: StatementFilter | None = None
+    calibration_revision: str = ""
+    weighing_revision: str = ""
+    switched_on: tuple[str, ...] = ()
+    server_version: str = ""
+    precision: str = ""
+    record_id: str = ""
+    check_time: datetime | None = None
+    requested_options: CheckOptions = CheckOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +359,4 @@ class CheckResult:
     timings: Timings
     explanation: str
     parts: tuple[ClaimPart, ...] = ()
+    ambiguous_names: tuple[AmbiguousName, ...] = ()

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from onrecord_server.domain import limits
 from onrecord_server.domain.errors import FieldViolation, InvalidInput
@@ -23,10 +24,14 @@ from onrecord_server.domain.types import (
     Source,
     State,
     StatementDraft,
+    StatementFilter,
 )
 
 NO_SOURCE = Source()
 """A draft without a source has this very one where it was made from the wire: there is nothing to look at."""
+
+if TYPE_CHECKING:
+    from onrecord_server.domain.replay import PastCheck
 
 _ID = "[a-z0-9][a-z0-9-]{0,62}"
 _PARENT = re.compile(f"collections/{_ID}")
@@ -161,7 +166,69 @@ def claim_violations(claim: Claim, prefix: str = "claim") -> list[FieldViolation
         *text_violations(f"{at}text", claim.text, limits.CLAIM_CODE_POINTS, required=True),
         *text_violations(f"{at}speaker", claim.speaker, limits.NAME_CODE_POINTS, required=False),
         *time_violations(f"{at}as_of", claim.as_of),
+        *(filter_violations(claim.filter, f"{at}filter") if claim.filter is not None else ()),
     ]
+
+
+def filter_violations(chosen: StatementFilter, prefix: str = "filter") -> list[FieldViolation]:
+    """What is wrong with a filter. An empty speaker is the narrator without a name; other empty values are wrong."""
+    at = f"{prefix}." if prefix else ""
+    count, name = limits.FILTER_VALUES, limits.NAME_CODE_POINTS
+    found = _list_violations(f"{at}speakers", chosen.speakers, count, name, required=False)
+    found += _list_violations(f"{at}publishers", chosen.publishers, count, name)
+    found += _list_violations(f"{at}labels", chosen.labels, count, limits.LABEL_CODE_POINTS)
+    if len(chosen.states) > count.value:
+        message = f"has {len(chosen.states):,} {count.unit}; keep at most {count.value}"
+        found.append(FieldViolation(f"{at}states", count.reason, message))
+    times = [
+        *time_violations(f"{at}stated_from", chosen.stated_from),
+        *time_violations(f"{at}stated_until", chosen.stated_until),
+    ]
+    if not times and chosen.stated_from and chosen.stated_until and chosen.stated_until < chosen.stated_from:
+        message = "is before stated_from; exchange the two or leave one out"
+        times.append(FieldViolation(f"{at}stated_until", "OUT_OF_RANGE", message))
+    return found + times
+
+
+def past_violations(past: PastCheck, prefix: str = "result") -> list[FieldViolation]:
+    """What is wrong with what was kept of a check, as far as a replay reads it."""
+    at, then = f"{prefix}.provenance", past.provenance
+    found = options_violations(then.options, f"{at}.options")
+    found += options_violations(then.requested_options, f"{at}.requested_options")
+    for field in ("model_id", "model_revision", "encoder_id", "encoder_revision", "server_version"):
+        found += text_violations(f"{at}.{field}", getattr(then, field), limits.URI_CODE_POINTS, required=False)
+    for field in ("calibration_revision", "weighing_revision", "precision", "record_id"):
+        found += text_violations(f"{at}.{field}", getattr(then, field), limits.NAME_CODE_POINTS, required=False)
+    for field in ("switched_off", "switched_on"):
+        found += _list_violations(f"{at}.{field}", getattr(then, field), limits.FILTER_VALUES, limits.NAME_CODE_POINTS)
+    for field in ("as_of", "check_time"):
+        found += time_violations(f"{at}.{field}", getattr(then, field))
+    if then.filter is not None:
+        found += filter_violations(then.filter, f"{at}.filter")
+    if then.collection and not _PARENT.fullmatch(then.collection):
+        message = f'is not "collections/{{collection}}"; {_ID_RULE}'
+        found.append(FieldViolation(f"{at}.collection", "INVALID_RESOURCE_NAME", message))
+    if then.store_revision < 0:
+        found.append(FieldViolation(f"{at}.store_revision", "OUT_OF_RANGE", "is negative; send it as it came"))
+    most = limits.MAX_EVIDENCE
+    if len(past.evidence) > most.value:
+        message = f"has {len(past.evidence):,} {most.unit}; keep at most {most.value}"
+        found.append(FieldViolation(f"{prefix}.evidence", most.reason, message))
+    return found
+
+
+def search_violations(
+    query: str, page_size: int, chosen: StatementFilter | None, least: float | None
+) -> list[FieldViolation]:
+    """What is wrong with a search. page_size: 0 is the default; least: of the similarity, None for none."""
+    found = text_violations("query", query, limits.QUERY_CODE_POINTS, required=True)
+    found += filter_violations(chosen) if chosen is not None else []
+    if page_size < 0:
+        message = f"is {page_size}; choose 0 (the default) to {limits.PAGE_SIZE.value:,}"
+        found.append(FieldViolation("page_size", "OUT_OF_RANGE", message))
+    if least is not None and not (math.isfinite(least) and -1 <= least <= 1):
+        found.append(FieldViolation("min_similarity", "OUT_OF_RANGE", "is not a number from -1 to 1; choose one"))
+    return found
 
 
 def options_violations(options: CheckOptions, prefix: str = "options") -> list[FieldViolation]:
@@ -247,11 +314,15 @@ def _state_violations(draft: StatementDraft, at: str, parent: str) -> list[Field
     return found + _name_violations(field, successor, parent or parent_of(draft.name))
 
 
-def _list_violations(field: str, values: Sequence[str], count: Limit, each: Limit) -> list[FieldViolation]:
+def _list_violations(
+    field: str, values: Sequence[str], count: Limit, each: Limit, *, required: bool = True
+) -> list[FieldViolation]:
     if len(values) > count.value:  # the items are not looked at: there may be a million of them
         message = f"has {len(values):,} {count.unit}; keep at most {count.value}"
         return [FieldViolation(field, count.reason, message)]
-    return [v for i, value in enumerate(values) for v in text_violations(f"{field}[{i}]", value, each, required=True)]
+    return [
+        v for i, value in enumerate(values) for v in text_violations(f"{field}[{i}]", value, each, required=required)
+    ]
 
 
 def _validity_violations(draft: StatementDraft, at: str) -> list[FieldViolation]:

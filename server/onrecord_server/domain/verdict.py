@@ -24,6 +24,7 @@ DEFAULT_OPTIONS = CheckOptions(
     contradiction_margin=0.1,
     topic_threshold=0.55,
     max_evidence=5,
+    explain=True,
 )
 
 # Where the model comes with a weighing (domain/weighing.py): the thresholds apply to weighed probabilities, which know
@@ -34,6 +35,7 @@ WEIGHED_OPTIONS = CheckOptions(
     contradiction_margin=0.0,
     topic_threshold=0.45,
     max_evidence=5,
+    explain=True,
 )
 
 # Two sides are a conflict when the lighter one has at least this share of the heavier one's weight; else the heavier

@@ -11,6 +11,8 @@ Belongs to the weights it was fitted with: `weighing.json` beside them. A model 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -57,6 +59,11 @@ class Weighing:
 
     support: tuple[float, ...]
     contradiction: tuple[float, ...]
+
+    @property
+    def revision(self) -> str:
+        """A hash of the coefficients, 12 hex digits."""
+        return hashlib.sha256(json.dumps([self.support, self.contradiction]).encode()).hexdigest()[:12]
 
     def weigh(self, scores: NliScores, near: Nearness) -> NliScores:
         """Probabilities that the statement supports the claim, leaves it open, contradicts it."""

@@ -9,6 +9,7 @@ Methods: temperature and vector scaling (Guo et al., "On Calibration of Modern N
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import logging
@@ -56,6 +57,13 @@ class Calibration(Protocol):
     def to_json(self) -> dict[str, object]:
         """The fields of calibration.json, "method" first."""
         ...
+
+
+def revision_of(calibration: Calibration) -> str:
+    """A hash of what a calibration does, 12 hex digits; "" for none."""
+    if isinstance(calibration, Uncalibrated):
+        return ""
+    return hashlib.sha256(json.dumps(calibration.to_json(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> FloatArray:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from onrecord_server.domain.errors import NotReady, OnrecordError
+from onrecord_server.domain.replay import PastCheck, Replay
 from onrecord_server.domain.types import (
     CheckOptions,
     CheckResult,
@@ -22,8 +23,9 @@ from onrecord_server.domain.types import (
     Source,
     Statement,
     StatementDraft,
+    StatementFilter,
 )
-from onrecord_server.store.base import CollectionPage, Page, Snapshot, Stored
+from onrecord_server.store.base import CollectionPage, Found, Page, Snapshot, Stored
 
 
 class IngestOutcome(Protocol):
@@ -132,8 +134,22 @@ class RecordKeeper(Protocol):
         """Read one."""
         ...
 
-    async def list(self, parent: str, page_size: int, page_token: str) -> Page:
-        """Read a page."""
+    async def list(self, parent: str, page_size: int, page_token: str, chosen: StatementFilter | None = None) -> Page:
+        """Read a page of what passes."""
+        ...
+
+    async def search(
+        self,
+        parent: str,
+        query: str,
+        page_size: int,
+        page_token: str,
+        chosen: StatementFilter | None = None,
+        least: float | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> Found:
+        """Find statements by what they say, page by page."""
         ...
 
     async def delete(self, name: str, etag: str = "") -> None:
@@ -173,6 +189,12 @@ class ClaimChecker(Protocol):
         deadline: float | None = None,
     ) -> Sequence[CheckResult | OnrecordError]:
         """Check many, in order; a bad one yields its error in its place, and so does an error among the claims."""
+        ...
+
+    async def replay(
+        self, parent: str, claim: Claim, past: PastCheck, *, present: bool = False, deadline: float | None = None
+    ) -> Replay:
+        """Check a claim again as it was checked then. parent: "" takes the collection of then."""
         ...
 
     async def score_pairs(

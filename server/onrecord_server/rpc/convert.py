@@ -14,11 +14,13 @@ from typing import Literal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onrecord.v1 import check_service_pb2 as check_pb
+from onrecord.v1 import filter_pb2
 from onrecord.v1 import server_info_service_pb2 as info_pb
 from onrecord.v1 import statement_pb2 as statement_pb
 from onrecord_server.domain.errors import FieldViolation
 from onrecord_server.domain.limits import Limit
 from onrecord_server.domain.types import (
+    AmbiguousName,
     CheckOptions,
     CheckResult,
     Claim,
@@ -38,6 +40,7 @@ from onrecord_server.domain.types import (
     State,
     Statement,
     StatementDraft,
+    StatementFilter,
     Timings,
 )
 from onrecord_server.domain.validation import NO_SOURCE
@@ -57,6 +60,7 @@ _MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
 _TimeName = Literal["stated_time", "valid_from", "valid_until", "state_time"]
 _TIMES: tuple[_TimeName, ...] = ("stated_time", "valid_from", "valid_until", "state_time")
 _NOBODY = Speaker()
+_BOUNDS = ("stated_from", "stated_until")
 
 
 def timestamp_to_proto(when: datetime) -> Timestamp:
@@ -216,9 +220,59 @@ def collection_from_proto(message: statement_pb.Collection) -> CollectionDraft:
     return CollectionDraft(message.name, message.display_name, message.description)
 
 
+def filter_to_proto(chosen: StatementFilter) -> filter_pb2.StatementFilter:
+    """A filter."""
+    message = filter_pb2.StatementFilter(
+        speakers=chosen.speakers,
+        publishers=chosen.publishers,
+        labels=chosen.labels,
+        states=[STATE_TO_PROTO[state] for state in chosen.states],
+    )
+    for name in _BOUNDS:
+        if (when := getattr(chosen, name)) is not None:
+            getattr(message, name).CopyFrom(timestamp_to_proto(when))
+    return message
+
+
+def filter_from_proto(
+    message: filter_pb2.StatementFilter, field: str, violations: list[FieldViolation]
+) -> StatementFilter | None:
+    """A filter; None when it lets everything through."""
+    bounds = {
+        name: timestamp_from_proto(getattr(message, name), f"{field}.{name}", violations)
+        for name in _BOUNDS
+        if message.HasField(name)  # type: ignore[arg-type]  # as above
+    }
+    states = []
+    for place, value in enumerate(message.states):
+        state = STATE_FROM_PROTO.get(value) if value else None
+        if state is not None:
+            states.append(state)
+            continue
+        wrong = FieldViolation(f"{field}.states[{place}]", "UNKNOWN_ENUM_VALUE", f"{value} is no State; send 1 to 3")
+        violations.append(wrong)
+        break  # there may be a million of them
+    made = StatementFilter(
+        speakers=tuple(message.speakers),
+        publishers=tuple(message.publishers),
+        labels=tuple(message.labels),
+        stated_from=bounds.get("stated_from"),
+        stated_until=bounds.get("stated_until"),
+        states=tuple(states),
+    )
+    return None if made == StatementFilter() else made
+
+
+def ambiguous_name_to_proto(found: AmbiguousName) -> filter_pb2.AmbiguousName:
+    """A name that several speakers go by."""
+    return filter_pb2.AmbiguousName(name=found.name, speakers=found.speakers)
+
+
 def claim_to_proto(claim: Claim) -> check_pb.Claim:
     """A claim."""
     message = check_pb.Claim(text=claim.text, speaker=claim.speaker)
+    if claim.filter is not None:
+        message.filter.CopyFrom(filter_to_proto(claim.filter))
     if claim.as_of is not None:
         message.as_of.CopyFrom(timestamp_to_proto(claim.as_of))
     return message
@@ -229,7 +283,8 @@ def claim_from_proto(message: check_pb.Claim, field: str, violations: list[Field
     as_of = None
     if message.HasField("as_of"):
         as_of = timestamp_from_proto(message.as_of, f"{field}.as_of", violations)
-    return Claim(text=message.text, speaker=message.speaker, as_of=as_of)
+    chosen = filter_from_proto(message.filter, f"{field}.filter", violations)
+    return Claim(text=message.text, speaker=message.speaker, as_of=as_of, filter=chosen)
 
 
 def options_to_proto(options: CheckOptions) -> check_pb.CheckOptions:
@@ -240,6 +295,7 @@ def options_to_proto(options: CheckOptions) -> check_pb.CheckOptions:
         contradiction_margin=options.contradiction_margin,
         topic_threshold=options.topic_threshold,
         max_evidence=options.max_evidence,
+        explain=options.explain,
     )
 
 
@@ -253,6 +309,7 @@ def options_from_proto(message: check_pb.CheckOptions) -> CheckOptions:
         contradiction_margin=message.contradiction_margin if message.HasField("contradiction_margin") else None,
         topic_threshold=message.topic_threshold if message.HasField("topic_threshold") else None,
         max_evidence=message.max_evidence if message.HasField("max_evidence") else None,
+        explain=message.explain if message.HasField("explain") else None,
     )
 
 
@@ -314,9 +371,21 @@ def provenance_to_proto(provenance: Provenance) -> check_pb.Provenance:
         options=options_to_proto(provenance.options),
         store_revision=provenance.store_revision,
         switched_off=provenance.switched_off,
+        encoder_id=provenance.encoder_id,
+        encoder_revision=provenance.encoder_revision,
+        collection=provenance.collection,
+        filter=None if provenance.filter is None else filter_to_proto(provenance.filter),
+        calibration_revision=provenance.calibration_revision,
+        weighing_revision=provenance.weighing_revision,
+        switched_on=provenance.switched_on,
+        server_version=provenance.server_version,
+        precision=provenance.precision,
+        record_id=provenance.record_id,
+        requested_options=options_to_proto(provenance.requested_options),
     )
-    if provenance.as_of is not None:
-        message.as_of.CopyFrom(timestamp_to_proto(provenance.as_of))
+    for name in ("as_of", "check_time"):
+        if (when := getattr(provenance, name)) is not None:
+            getattr(message, name).CopyFrom(timestamp_to_proto(when))
     return message
 
 
@@ -344,6 +413,7 @@ def check_result_to_proto(result: CheckResult) -> check_pb.CheckResult:
         timings=timings_to_proto(result.timings),
         explanation=result.explanation,
         parts=[part_to_proto(part) for part in result.parts],
+        ambiguous_names=[ambiguous_name_to_proto(found) for found in result.ambiguous_names],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_pb2 as statement_pb
+from onrecord_server.domain.replay import ChangeKind, StatementChangeKind
 from onrecord_server.domain.types import Reason, Relation, Stance, State, Verdict
 
 STANCE_TO_PROTO: dict[Stance, statement_pb.Stance.ValueType] = {
@@ -33,6 +34,8 @@ VERDICT_TO_PROTO: dict[Verdict, check_pb.Verdict.ValueType] = {
     Verdict.NOT_ENOUGH_EVIDENCE: check_pb.VERDICT_NOT_ENOUGH_EVIDENCE,
 }
 
+VERDICT_FROM_PROTO: dict[int, Verdict] = {wire: member for member, wire in VERDICT_TO_PROTO.items()}
+
 RELATION_TO_PROTO: dict[Relation, check_pb.Relation.ValueType] = {
     Relation.SUPPORTS: check_pb.RELATION_SUPPORTS,
     Relation.CONTRADICTS: check_pb.RELATION_CONTRADICTS,
@@ -51,4 +54,26 @@ REASON_TO_PROTO: dict[Reason, check_pb.Reason.ValueType] = {
     Reason.NOT_ASSERTED: check_pb.REASON_NOT_ASSERTED,
     Reason.NOT_VALID_THEN: check_pb.REASON_NOT_VALID_THEN,
     Reason.RETRACTED: check_pb.REASON_RETRACTED,
+}
+REASON_FROM_PROTO: dict[int, Reason] = {wire: member for member, wire in REASON_TO_PROTO.items()}
+
+CHANGE_TO_PROTO: dict[ChangeKind, check_pb.ChangeKind.ValueType] = {
+    ChangeKind.MODEL: check_pb.CHANGE_KIND_MODEL,
+    ChangeKind.ENCODER: check_pb.CHANGE_KIND_ENCODER,
+    ChangeKind.CALIBRATION: check_pb.CHANGE_KIND_CALIBRATION,
+    ChangeKind.WEIGHING: check_pb.CHANGE_KIND_WEIGHING,
+    ChangeKind.PRECISION: check_pb.CHANGE_KIND_PRECISION,
+    ChangeKind.OPTIONS: check_pb.CHANGE_KIND_OPTIONS,
+    ChangeKind.RULE: check_pb.CHANGE_KIND_RULE,
+    ChangeKind.RECORD: check_pb.CHANGE_KIND_RECORD,
+    ChangeKind.VERSION: check_pb.CHANGE_KIND_VERSION,
+    ChangeKind.CLAIM: check_pb.CHANGE_KIND_CLAIM,
+}
+
+STATEMENT_CHANGE_TO_PROTO: dict[StatementChangeKind, check_pb.StatementChangeKind.ValueType] = {
+    StatementChangeKind.CHANGED: check_pb.STATEMENT_CHANGE_KIND_CHANGED,
+    StatementChangeKind.DELETED: check_pb.STATEMENT_CHANGE_KIND_DELETED,
+    StatementChangeKind.RETRACTED: check_pb.STATEMENT_CHANGE_KIND_RETRACTED,
+    StatementChangeKind.SUPERSEDED: check_pb.STATEMENT_CHANGE_KIND_SUPERSEDED,
+    StatementChangeKind.NEW: check_pb.STATEMENT_CHANGE_KIND_NEW,
 }

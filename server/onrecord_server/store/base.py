@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from onrecord_server.domain.errors import OnrecordError
-from onrecord_server.domain.types import Collection, CollectionDraft, RequestKey, Statement, StatementDraft
+from onrecord_server.domain.types import (
+    AmbiguousName,
+    Collection,
+    CollectionDraft,
+    Horizon,
+    RequestKey,
+    Statement,
+    StatementDraft,
+    StatementFilter,
+)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -36,11 +45,24 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing. `next_page_token` empty on the last."""
+    """One page of a listing. `next_page_token` empty on the last. `total_size`: of all that pass the filter.
+
+    `ambiguous`: names of the filter that several speakers go by.
+    """
 
     statements: Sequence[Statement]
     next_page_token: str
     total_size: int
+    ambiguous: tuple[AmbiguousName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a search, best first. `next_page_token` empty on the last. `ambiguous`: as of a Page."""
+
+    hits: Sequence[Hit]
+    next_page_token: str
+    ambiguous: tuple[AmbiguousName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +181,8 @@ class StatementStore(Protocol):
         """One statement by resource name, or NotFound."""
         ...
 
-    def list(self, parent: str, page_size: int, page_token: str) -> Page:
-        """One page in order of creation."""
+    def list(self, parent: str, page_size: int, page_token: str, chosen: StatementFilter | None = None) -> Page:
+        """One page in order of creation. chosen: list only what passes."""
         ...
 
     def replace(self, name: str, draft: StatementDraft, vector: FloatArray | None, *, etag: str) -> Statement:
@@ -195,12 +217,21 @@ class StatementStore(Protocol):
         ...
 
     def search(
-        self, parent: str, text: str, vector: FloatArray, limit: int, *, speaker_words: Sequence[str] = ()
+        self,
+        parent: str,
+        text: str,
+        vector: FloatArray,
+        limit: int,
+        *,
+        speaker_words: Sequence[str] = (),
+        chosen: StatementFilter | None = None,
+        horizon: Horizon | None = None,
     ) -> builtins.list[Hit]:
         """Hybrid search: BM25 over the text and cosine over the vectors, fused; best first, at most `limit`.
 
         speaker_words: keep to statements whose speaker's name or aliases hold one of these words. They are found by
-        BM25 alone, so that what one speaker said is found in a large record whatever others said.
+        BM25 alone, so that what one speaker said is found in a large record whatever others said. chosen, horizon: rank
+        only what passes the filter, and what was on the record then. Few that pass are found as well as many.
         """
         ...
 
@@ -220,8 +251,39 @@ class StatementStore(Protocol):
         """How many statements wait for their embedding, in a collection or in all."""
         ...
 
+    def find(
+        self,
+        parent: str,
+        text: str,
+        vector: FloatArray,
+        page_size: int,
+        page_token: str,
+        *,
+        chosen: StatementFilter | None = None,
+        least: float | None = None,
+    ) -> Found:
+        """The same search page by page: what earlier pages did not give, of the best 1,000. `page_size`: at least 1.
+
+        least: leave out statements whose similarity is less, save those whose similarity is not known yet. Raises
+        InvalidInput for a page token that another search gave.
+        """
+        ...
+
+    def ambiguous_names(self, parent: str, chosen: StatementFilter) -> tuple[AmbiguousName, ...]:
+        """Names of the filter that several speakers go by, among the statements that pass."""
+        ...
+
+    def count_since(self, parent: str, chosen: StatementFilter | None, horizon: Horizon) -> int:
+        """Statements that pass the filter and were put on the record after then."""
+        ...
+
     def count(self, parent: str | None = None) -> int:
         """Statements in a collection, or in all."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Which record this is: the same for a copy of it, another for every other. 16 hex digits."""
         ...
 
     def revision(self) -> int:

@@ -16,19 +16,23 @@ import numpy as np
 
 from onrecord_server.domain import validation
 from onrecord_server.domain.errors import AlreadyExists, ModelError, OnrecordError, StoreError, StoreUnusable
-from onrecord_server.domain.types import CollectionDraft, RequestKey, Statement, StatementDraft
-from onrecord_server.store import changing, collections, fusion, inserting, page_tokens, pending, requests
-from onrecord_server.store.base import FloatArray, Hit, Page, Pending, Stored
+from onrecord_server.domain.types import (
+    CollectionDraft,
+    RequestKey,
+    Statement,
+    StatementDraft,
+    StatementFilter,
+)
+from onrecord_server.store import changing, collections, inserting, page_tokens, pending, requests
+from onrecord_server.store.base import FloatArray, Page, Pending, Stored
 from onrecord_server.store.collections import CollectionTable
 from onrecord_server.store.connections import DAMAGED, Connections
-from onrecord_server.store.lexical import WordCutter, match_expression
+from onrecord_server.store.filtering import Filters, digest
+from onrecord_server.store.lexical import WordCutter
 from onrecord_server.store.rows import COLUMNS, as_stored, id_of, statement_of
+from onrecord_server.store.searchable import Searchable
 from onrecord_server.store.snapshot import Snapshot
 from onrecord_server.store.vectors import VectorIndex, from_blobs
-
-_DEPTH = 50  # rows taken from each of the two rankings before they are fused
-_RRF_K = 5  # chosen, as the weight, on development claims: tests/bench/retrieval_eval.py --variants
-_VECTOR_WEIGHT = 0.5
 
 # Constants, never input, are put into these texts.
 _FIELDS = ", ".join(f"s.{column}" for column in COLUMNS)
@@ -49,7 +53,7 @@ def open_store(path: str | Path, *, dimension: int, encoder_id: str, read_only: 
     return SqliteStore(connections, dimension)
 
 
-class SqliteStore:
+class SqliteStore(Searchable):
     """A StatementStore in a SQLite file. Thread-safe; made by `open_store`."""
 
     kind = "sqlite"
@@ -60,6 +64,7 @@ class SqliteStore:
         self._dimension = dimension
         self._cutter = WordCutter()
         self._index_lock = threading.Lock()
+        self._filters = Filters()
         try:
             with self._db.reading() as connection:
                 (self._token_key,) = connection.execute("SELECT page_token_key FROM record").fetchone()
@@ -140,18 +145,25 @@ class SqliteStore:
         with self._db.reading() as connection:
             return changing.find(connection, name).statement
 
-    def list(self, parent: str, page_size: int, page_token: str) -> Page:
+    def list(self, parent: str, page_size: int, page_token: str, chosen: StatementFilter | None = None) -> Page:
         """See StatementStore.list. page_size: 0 reads as 100, more than 1,000 as 1,000."""
         size = page_tokens.page_size(page_size)
-        after = page_tokens.read(self._token_key, parent, page_token)
+        scope = "\n".join(filter(None, (parent, digest(chosen))))
+        after = page_tokens.read(self._token_key, scope, page_token)
         with self._db.reading() as connection:
             collection, total = collections.find(connection, parent)
+            passing = self._passing(connection, collection, chosen)
+            where, values = ("s.id > ?", [after]) if passing is None else passing.next_rows(after, size + 1)
+            values = [collection, *values, size + 1]
             rows = connection.execute(
-                f"{_SELECT} WHERE s.collection_id = ? AND s.id > ? ORDER BY s.id LIMIT ?", (collection, after, size + 1)
+                f"{_SELECT} WHERE s.collection_id = ? AND {where} ORDER BY s.id LIMIT ?", values
             ).fetchall()
         more = len(rows) > size
-        token = page_tokens.make(self._token_key, parent, rows[size - 1][0]) if more else ""
-        return Page([statement_of(parent, row[1:]) for row in rows[:size]], token, total)
+        token = page_tokens.make(self._token_key, scope, rows[size - 1][0]) if more else ""
+        statements = [statement_of(parent, row[1:]) for row in rows[:size]]
+        if passing is None:
+            return Page(statements, token, total)
+        return Page(statements, token, len(passing), passing.ambiguous)
 
     def replace(self, name: str, draft: StatementDraft, vector: FloatArray | None, *, etag: str) -> Statement:
         """See StatementStore.replace."""
@@ -225,48 +237,6 @@ class SqliteStore:
             ).fetchall()
         return [statement_of(parent, row[1:]) for row in rows]
 
-    def search(
-        self, parent: str, text: str, vector: FloatArray, limit: int, *, speaker_words: Sequence[str] = ()
-    ) -> builtins.list[Hit]:
-        """See StatementStore.search. Lexical and vector rankings, 50 deep or `limit`, fused by reciprocal rank."""
-        if limit <= 0:
-            return []
-        depth = max(_DEPTH, limit)
-        query = np.asarray(vector, np.float32).reshape(self._dimension)
-        with self._db.reading() as connection:
-            self._follow_writer(connection)
-            collection, total = collections.find(connection, parent)
-            if total == 0:
-                return []
-            lexical = fusion.ranks(self._lexical(connection, collection, text, depth, speaker_words))
-            nearest = {} if speaker_words else fusion.ranks(self._index(collection).search(query, depth))
-            fused = fusion.fuse(lexical, nearest, k=_RRF_K, vector_weight=_VECTOR_WEIGHT)[:limit]
-            marks = ",".join("?" * len(fused))
-            rows = connection.execute(
-                f"SELECT s.id, e.vector, {_FIELDS} FROM statements s LEFT JOIN embeddings e ON e.id = s.id "  # noqa: S608
-                f"WHERE s.id IN ({marks})",
-                [row_id for row_id, _ in fused],
-            ).fetchall()
-        if not rows:
-            return []
-        embedded = [row for row in rows if row[1] is not None]
-        similarities = np.clip(from_blobs([row[1] for row in embedded], self._dimension) @ query, -1.0, 1.0)
-        found = {row[0]: (row, 0.0) for row in rows}
-        found |= {row[0]: (row, float(similarity)) for row, similarity in zip(embedded, similarities, strict=True)}
-        return [
-            Hit(
-                statement_of(parent, row[2:]),
-                similarity,
-                score,
-                lexical.get(row_id),
-                nearest.get(row_id),
-                pending=row[1] is None,
-            )
-            for row_id, score in fused
-            if row_id in found  # else deleted since the index answered
-            for row, similarity in [found[row_id]]
-        ]
-
     def export(self, parent: str) -> Snapshot:
         """See StatementStore.export."""
         return Snapshot(self._db, parent)
@@ -303,6 +273,11 @@ class SqliteStore:
             (total,) = connection.execute("SELECT coalesce(sum(statement_count), 0) FROM collections").fetchone()
             return int(total)
 
+    @property
+    def identity(self) -> str:
+        """See StatementStore.identity."""
+        return page_tokens.identity(self._token_key)
+
     def revision(self) -> int:
         """See StatementStore.revision."""
         with self._db.reading() as connection:
@@ -322,20 +297,6 @@ class SqliteStore:
             raise ValueError("a vector holds NaN or infinity")
 
     # ------------------------------------------------------------------ search
-
-    def _lexical(
-        self, connection: sqlite3.Connection, collection: int, text: str, depth: int, speaker_words: Sequence[str]
-    ) -> builtins.list[int]:
-        """Row ids by BM25, best first."""
-        expression = match_expression(connection, self._cutter, text, speaker_words)
-        if not expression:
-            return []
-        rows = connection.execute(
-            "SELECT w.rowid FROM statement_words w CROSS JOIN statements s ON s.id = w.rowid "
-            "WHERE w.statement_words MATCH ? AND s.collection_id = ? ORDER BY w.rank LIMIT ?",
-            (expression, collection, depth),
-        )
-        return [row_id for (row_id,) in rows]
 
     def _index(self, collection: int) -> VectorIndex:
         with self._index_lock:

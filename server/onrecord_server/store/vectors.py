@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from onrecord_server.store.filtering import Passing
 
 FloatArray = npt.NDArray[np.float32]
 IdArray = npt.NDArray[np.int64]
@@ -67,12 +70,18 @@ class VectorIndex:
             keep = self._ids != row_id
             self._ids, self._matrix = self._ids[keep], self._matrix[keep]
 
-    def search(self, vector: FloatArray, limit: int) -> list[int]:
-        """Row ids of the `limit` vectors with the largest inner product, best first."""
+    def search(self, vector: FloatArray, limit: int, among: Passing | None = None) -> list[int]:
+        """Row ids of the `limit` vectors with the largest inner product, best first.
+
+        among: keep to these. None is missed however few they are: the filter is asked before a vector is looked at.
+        """
         with self._lock:
             if self._faiss is not None:
-                return _search_faiss(self._faiss, vector, limit)
+                return _search_faiss(self._faiss, vector, limit, among)
             ids, matrix = self._ids, self._matrix
+        if among is not None:
+            keep = np.isin(ids, among.ids, assume_unique=True)
+            ids, matrix = ids[keep], matrix[keep]
         # einsum and not `@`: BLAS would wake its threads for this
         scores = np.einsum("ij,j->i", matrix, vector)
         return [int(i) for i in ids[np.argsort(-scores, kind="stable")[:limit]]]
@@ -85,9 +94,16 @@ def _new_faiss(dimension: int) -> Any:
     return faiss.IndexIDMap(flat)
 
 
-def _search_faiss(index: Any, vector: FloatArray, limit: int) -> list[int]:
+def _search_faiss(index: Any, vector: FloatArray, limit: int, among: Passing | None) -> list[int]:
     import faiss
 
     faiss.omp_set_num_threads(1)  # a setting of the calling thread
-    _, ids = index.search(np.ascontiguousarray(vector).reshape(1, -1), min(limit, index.ntotal))
+    how = None
+    if among is not None:
+        if not len(among):
+            return []
+        limit = min(limit, len(among))
+        library: Any = faiss  # its stubs have the signatures of C++, not those it has in Python
+        how = library.SearchParameters(sel=library.IDSelectorBitmap(among.bitmap))
+    _, ids = index.search(np.ascontiguousarray(vector).reshape(1, -1), min(limit, index.ntotal), params=how)
     return [int(i) for i in ids[0] if i >= 0]

@@ -22,7 +22,13 @@ from onrecord_server.domain.limits import (
     Limit,
 )
 from onrecord_server.domain.types import CheckResult, Claim
-from onrecord_server.domain.validation import claim_violations, options_violations, parse_parent, text_violations
+from onrecord_server.domain.validation import (
+    claim_violations,
+    options_violations,
+    parse_parent,
+    past_violations,
+    text_violations,
+)
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.calls import status_of_item
 from onrecord_server.rpc.convert import (
@@ -31,6 +37,7 @@ from onrecord_server.rpc.convert import (
     options_from_proto,
     pair_score_to_proto,
 )
+from onrecord_server.rpc.replays import past_from_proto, replay_to_proto
 
 
 def deadline_of(context: ServicerContext[Any, Any]) -> float | None:
@@ -102,6 +109,21 @@ class CheckService(pb_grpc.CheckServiceServicer):
                 index += 1
         if self._slot.draining.is_set():
             raise ShuttingDown("the server is shutting down; what it had read is answered, send on elsewhere")
+
+    async def ReplayCheck(
+        self, request: pb.ReplayCheckRequest, context: ServicerContext[Any, Any]
+    ) -> pb.ReplayCheckResponse:
+        """Check a claim again as it was checked then."""
+        violations: list[FieldViolation] = [*(parent_violations(request.parent) if request.parent else ())]
+        claim = claim_from_proto(request.claim, "claim", violations)
+        past = past_from_proto(request.result, "result", violations)
+        violations += [*claim_violations(claim), *past_violations(past, "result")]
+        if violations:
+            raise InvalidInput(violations)
+        replay = await self._slot.get().checker.replay(
+            request.parent, claim, past, present=request.record_as_now, deadline=deadline_of(context)
+        )
+        return replay_to_proto(replay)
 
     async def ScorePairs(
         self, request: pb.ScorePairsRequest, context: ServicerContext[Any, Any]

@@ -23,17 +23,19 @@ from onrecord_server.domain.errors import (
 )
 from onrecord_server.domain.limits import IMPORT_AHEAD, IMPORT_CHUNK, MESSAGE_BYTES, PAGE_SIZE
 from onrecord_server.domain.types import StatementDraft
-from onrecord_server.domain.validation import raise_if_any
+from onrecord_server.domain.validation import filter_violations, raise_if_any, search_violations
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.convert import (
+    ambiguous_name_to_proto,
     draft_from_proto,
+    filter_from_proto,
     source_from_proto,
     statement_to_proto,
     timestamp_from_proto,
     timestamp_to_proto,
 )
 from onrecord_server.rpc.services import importing
-from onrecord_server.rpc.services.checks import check_size, parent_violations
+from onrecord_server.rpc.services.checks import check_size, deadline_of, parent_violations
 from onrecord_server.rpc.services.collections import CollectionMethods
 from onrecord_server.rpc.services.exporting import Exports
 from onrecord_server.rpc.services.importing import Piece, Tally, Turns
@@ -72,21 +74,53 @@ class StatementService(CollectionMethods):
         self, request: pb.ListStatementsRequest, context: ServicerContext[Any, Any]
     ) -> pb.ListStatementsResponse:
         """Read a page. It holds fewer statements than asked for when more would not fit a message."""
+        violations = [*parent_violations(request.parent)]
+        chosen = filter_from_proto(request.filter, "filter", violations)
+        violations += filter_violations(chosen) if chosen is not None else []
         if request.page_size < 0:
             message = f"{request.page_size} is negative; send 1 to {PAGE_SIZE.value:,}, or 0 for {DEFAULT_PAGE_SIZE}"
-            raise InvalidInput([FieldViolation("page_size", "OUT_OF_RANGE", message)])
+            violations.append(FieldViolation("page_size", "OUT_OF_RANGE", message))
+        raise_if_any(violations)
         size = min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_SIZE.value)
         record = self._slot.get().record
         while True:
-            page = await record.list(request.parent, size, request.page_token)
+            page = await record.list(request.parent, size, request.page_token, chosen)
             response = pb.ListStatementsResponse(
                 statements=[statement_to_proto(statement) for statement in page.statements],
                 next_page_token=page.next_page_token,
                 total_size=page.total_size,
+                ambiguous_names=[ambiguous_name_to_proto(found) for found in page.ambiguous],
             )
             if size == 1 or response.ByteSize() <= MESSAGE_BYTES.value:
                 return response
             size = max(1, min(size, len(page.statements)) // 2)
+
+    async def SearchStatements(
+        self, request: pb.SearchStatementsRequest, context: ServicerContext[Any, Any]
+    ) -> pb.SearchStatementsResponse:
+        """Find statements by what they say. As with a listing, a page that would not fit a message is shorter."""
+        violations = [*parent_violations(request.parent)]
+        chosen = filter_from_proto(request.filter, "filter", violations)
+        least = request.min_similarity if request.HasField("min_similarity") else None
+        raise_if_any(violations + search_violations(request.query, request.page_size, chosen, least))
+        record, size = self._slot.get().record, request.page_size
+        while True:
+            found = await record.search(
+                request.parent, request.query, size, request.page_token, chosen, least, deadline=deadline_of(context)
+            )
+            response = pb.SearchStatementsResponse(
+                results=[
+                    pb.SearchResult(
+                        statement=statement_to_proto(hit.statement), score=hit.score, similarity=hit.similarity
+                    )
+                    for hit in found.hits
+                ],
+                next_page_token=found.next_page_token,
+                ambiguous_names=[ambiguous_name_to_proto(name) for name in found.ambiguous],
+            )
+            if len(found.hits) <= 1 or response.ByteSize() <= MESSAGE_BYTES.value:
+                return response
+            size = len(found.hits) // 2
 
     async def UpdateStatement(
         self, request: pb.UpdateStatementRequest, context: ServicerContext[Any, Any]

@@ -1,0 +1,186 @@
+"""Which rows a filter lets through: the filter as a condition of SQL, and the ids of the rows that pass, remembered.
+
+Names and labels are compared in Python (domain/filters.py), since SQLite folds the case of ASCII only. That costs a
+scan of the collection, so what it found is kept until the record is written to: a batch or a stream scans once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from onrecord_server.domain.filters import ambiguous, fold, folded, names_of
+from onrecord_server.domain.types import AmbiguousName, Horizon, Speaker, StatementFilter
+from onrecord_server.store.rows import microseconds
+
+IdArray = npt.NDArray[np.int64]
+
+_MOST_KEPT = 64  # filters
+_MOST_IDS = 4_000_000  # of all that are kept, together: 32 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Passing:
+    """The rows of a collection that pass. ids: sorted. ambiguous: names of the filter that several speakers go by."""
+
+    ids: IdArray
+    ambiguous: tuple[AmbiguousName, ...] = ()
+
+    @cached_property
+    def bitmap(self) -> npt.NDArray[np.uint8]:
+        """One bit for each id from 0, the lowest first."""
+        bits = np.zeros(int(self.ids[-1]) + 1 if len(self.ids) else 0, np.uint8)
+        bits[self.ids] = 1
+        return np.packbits(bits, bitorder="little")
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return self.bitmap.tobytes()
+
+    def __contains__(self, row_id: int) -> bool:
+        place = row_id >> 3
+        return place < len(self._bytes) and bool(self._bytes[place] >> (row_id & 7) & 1)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def next_rows(self, after: int, limit: int) -> tuple[str, list[int]]:
+        """A condition of SQL, with its values, that holds for the first `limit` of them beyond a row id."""
+        start = int(np.searchsorted(self.ids, after, side="right"))
+        some = self.ids[start : start + limit].tolist()
+        return f"s.id IN ({','.join('?' * len(some))})", some
+
+
+class Filters:
+    """Finds what passes, and remembers it as long as the record stays as it is. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[int, StatementFilter, Horizon | None], tuple[int, Passing]] = OrderedDict()
+
+    def passing(
+        self,
+        connection: sqlite3.Connection,
+        collection: int,
+        revision: int,
+        chosen: StatementFilter | None,
+        horizon: Horizon | None = None,
+    ) -> Passing | None:
+        """The rows of a collection that pass, in the view of a connection at this revision; None: all of them.
+
+        horizon: only rows that were on the record then.
+        """
+        if horizon is not None and horizon.revision == revision:
+            horizon = None
+        if chosen in (None, StatementFilter()) and horizon is None:
+            return None
+        key = (collection, chosen or StatementFilter(), horizon)
+        with self._lock:  # over the scan, too: of many claims with one filter, one scans for all
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] == revision:
+                self._kept.move_to_end(key)
+                return kept[1]
+            found = scan(connection, collection, key[1], horizon)
+            self._kept[key] = (revision, found)
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and (
+                len(self._kept) > _MOST_KEPT or sum(len(one) for _, one in self._kept.values()) > _MOST_IDS
+            ):
+                self._kept.popitem(last=False)
+            return found
+
+
+def scan(
+    connection: sqlite3.Connection, collection: int, chosen: StatementFilter, horizon: Horizon | None = None
+) -> Passing:
+    """The rows of a collection that pass, by looking at all of them."""
+    where, values = _plain_conditions(chosen, horizon)
+    functions: list[tuple[str, Callable[..., bool], str]] = []
+    if chosen.publishers:
+        publishers = folded(chosen.publishers)
+        functions.append(("filter_publisher", lambda name: fold(name) in publishers, "s.source_publisher"))
+    if chosen.labels:
+        functions.append(("filter_labels", _Labels(chosen.labels), "s.labels"))
+    speakers = _Speakers(chosen.speakers)
+    if chosen.speakers:
+        functions.append(("filter_speaker", speakers, "s.speaker, s.aliases"))
+    # CASE, for SQLite to ask each only of what has passed the ones before: what the last one takes passes them all
+    tests = [*where]
+    for name, function, columns in functions:
+        connection.create_function(name, columns.count(",") + 1, function, deterministic=True)
+        before = " AND ".join(tests) or "1"
+        tests = [f"CASE WHEN {before} THEN {name}({columns}) ELSE 0 END"]
+    passed = "".join(f" AND {test}" for test in tests)
+    rows = connection.execute(
+        f"SELECT s.id FROM statements s WHERE s.collection_id = ?{passed} ORDER BY s.id",  # noqa: S608 - constants
+        (collection, *values),
+    )
+    ids = np.fromiter((row_id for (row_id,) in rows), np.int64)
+    return Passing(ids, ambiguous(chosen.speakers, speakers.found))
+
+
+def digest(chosen: StatementFilter | None) -> str:
+    """A short stand-in for a filter; "" for none."""
+    if chosen is None or chosen == StatementFilter():
+        return ""
+    values = [chosen.speakers, chosen.publishers, chosen.labels, [state.value for state in chosen.states]]
+    bounds = [microseconds(chosen.stated_from), microseconds(chosen.stated_until)]
+    return hashlib.sha256(json.dumps([*values, *bounds]).encode()).hexdigest()[:32]
+
+
+def _plain_conditions(chosen: StatementFilter, horizon: Horizon | None) -> tuple[list[str], list[object]]:
+    """What SQL can tell by itself, with its values."""
+    where: list[str] = []
+    values: list[object] = []
+    if chosen.states:
+        where.append(f"s.state IN ({','.join('?' * len(chosen.states))})")
+        values += [state.value for state in chosen.states]
+    for sign, bound in ((">=", chosen.stated_from), ("<", chosen.stated_until)):
+        if bound is not None:
+            where.append(f"coalesce(s.stated_time, s.source_publish_time) {sign} ?")
+            values.append(microseconds(bound))
+    if horizon is not None:  # what was written since may have been there before
+        where.append("(s.revision <= ? OR s.create_time <= ?)")
+        values += [horizon.revision, microseconds(horizon.time)]
+    return where, values
+
+
+class _Labels:
+    """Does a row's JSON hold all of these labels?"""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._wanted = folded(labels)
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, labels: str) -> bool:
+        passes = self._known.get(labels)
+        if passes is None:
+            passes = self._known[labels] = self._wanted <= folded(json.loads(labels))
+        return passes
+
+
+class _Speakers:
+    """Is a row's speaker called by one of these names? `found`: the distinct ones that are."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._wanted = folded(names)
+        self._known: dict[tuple[str, str], bool] = {}
+        self.found: list[Speaker] = []
+
+    def __call__(self, name: str, aliases: str) -> bool:
+        passes = self._known.get((name, aliases))
+        if passes is None:
+            speaker = Speaker(name, tuple(json.loads(aliases)))
+            passes = self._known[name, aliases] = not self._wanted.isdisjoint(names_of(speaker))
+            if passes:
+                self.found.append(speaker)
+        return passes
