@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_pb2 as statement_pb
+from onrecord_server.domain.replay import ChangeKind, StatementChangeKind
 from onrecord_server.domain.types import (
     AmbiguousName,
     CheckOptions,
@@ -31,6 +32,7 @@ from onrecord_server.domain.types import (
     Span,
     Speaker,
     Stance,
+    State,
     Statement,
     StatementDraft,
     StatementFilter,
@@ -193,6 +195,8 @@ def assert_same(domain: Any, wire: Any) -> None:
         (enums.VERDICT_TO_PROTO, Verdict, check_pb.Verdict),
         (enums.RELATION_TO_PROTO, Relation, check_pb.Relation),
         (enums.REASON_TO_PROTO, Reason, check_pb.Reason),
+        (enums.CHANGE_TO_PROTO, ChangeKind, check_pb.ChangeKind),
+        (enums.STATEMENT_CHANGE_TO_PROTO, StatementChangeKind, check_pb.StatementChangeKind),
     ],
 )
 def test_enum_tables_are_total_both_ways(table: dict[Any, int], domain: Any, wire: Any) -> None:
