@@ -58,6 +58,7 @@ DRAFTS = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw makes Unicode's tables
 @given(ANY_FILTER)
 def test_a_filter_comes_as_it_went(chosen: StatementFilter) -> None:
     violations: list[Any] = []
