@@ -78,7 +78,7 @@ class InferenceWorker:
         self.encoder = encoder
         self.meter = meter or Silent()
         self._on_death = on_death
-        self._hands = list(hands or [(scorer, encoder)])
+        self._hands: Sequence[Models | None] = hands or [None]
         self._queue: JobQueue[Work] = JobQueue(
             max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(self._hands)
         )
@@ -383,12 +383,12 @@ class InferenceWorker:
 
     # -- the models' threads -----------------------------------------------------------------------------------------
 
-    def _run(self, loop: asyncio.AbstractEventLoop, own: Models) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop, own: Models | None) -> None:
         try:
             while batch := self._queue.take():
                 # a single input can use the cores of all when nobody else does
                 alone = len(batch) == 1 and self._queue.others_idle
-                scorer, encoder = (self.scorer, self.encoder) if alone else own
+                scorer, encoder = (self.scorer, self.encoder) if alone or own is None else own
                 model = encoder if batch[0].kind == TEXT else scorer
                 padded, began = padding_tokens(model), time.perf_counter()
                 outcomes = inference.infer(scorer, encoder, batch)
