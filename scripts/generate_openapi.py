@@ -71,7 +71,7 @@ HEADERS: Json = {
     "Timeout": {
         "name": "Connect-Timeout-Ms",
         "in": "header",
-        "description": "Milliseconds until the caller gives up; none: it waits. Work that cannot be done in time is refused.",
+        "description": "Milliseconds until the caller gives up; none: it waits. What cannot be done in time is refused.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 9_999_999_999},
     },
     "RequestId": {
@@ -204,9 +204,9 @@ def document() -> Json:
                         "summary": re.split(r"(?<=[.;:])\s", text, maxsplit=1)[0],
                         "description": text,
                         "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in HEADERS],
-                        "requestBody": body(schemas.reference(method.input_type.removeprefix("."))) | {"required": True},
+                        "requestBody": body(schemas.reference(method.input_type[1:])) | {"required": True},
                         "responses": {
-                            "200": body(schemas.reference(method.output_type.removeprefix(".")), "The answer."),
+                            "200": body(schemas.reference(method.output_type[1:]), "The answer."),
                             "default": body(schemas.reference("google.rpc.Status"), "What went wrong."),
                         },
                     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import grpc
 from google.rpc import status_pb2
@@ -45,9 +45,7 @@ class HttpContext:
     @property
     def status(self) -> status_pb2.Status:
         """The status that the call was ended with."""
-        data = self.trailers[STATUS]
-        assert isinstance(data, bytes)
-        return status_pb2.Status.FromString(data)
+        return status_pb2.Status.FromString(cast("bytes", self.trailers[STATUS]))
 
     def invocation_metadata(self) -> Sequence[tuple[str, str]]:
         """The request's headers."""

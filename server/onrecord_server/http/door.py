@@ -198,21 +198,33 @@ class HttpDoor:
     async def start(self) -> None:
         """Answer from now on."""
         self._running = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
-        while not self._server.started and not self._running.done():
-            await asyncio.sleep(0)
+        started = asyncio.create_task(self._server.up.wait())
+        await asyncio.wait({self._running, started}, return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            started.cancel()
+            await self._running  # tells why not
 
     async def stop(self, seconds: float) -> None:
-        """Take no new requests; those in flight have this long to be answered."""
+        """Take no new requests; those in flight have this long to be answered, one second at least."""
         if self._running is None:
             self._socket.close()
             return
-        self._server.config.timeout_graceful_shutdown = math.ceil(seconds)
+        self._server.config.timeout_graceful_shutdown = max(1, math.ceil(seconds))
         self._server.should_exit = True
         await asyncio.wait({self._running})
 
 
 class _Uvicorn(uvicorn.Server):
-    """Signals are the business of the process, and it has handlers for them."""
+    """Signals are the business of the process, and it has handlers for them. up: set when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer, and say so."""
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

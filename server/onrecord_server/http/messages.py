@@ -51,7 +51,9 @@ async def write_message(message: Message, content_type: str) -> bytes:
 
 def to_json(message: Message) -> str:
     """One line of protobuf JSON."""
-    return json_format.MessageToJson(message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True)
+    return json_format.MessageToJson(
+        message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
+    )
 
 
 async def _off_loop(size: int, convert: Callable[[], _T]) -> _T:
@@ -80,7 +82,7 @@ def _violation(why: str) -> InvalidInput:
     """What json_format says, with the field in its place and without what only a programmer of it would read."""
     if unknown := _UNKNOWN.search(why):
         field = f"{unknown['path']}.{unknown['name']}".lstrip(".")
-        message = "the message has no such field; docs/http.md says where the names are written down"
+        message = "the message has no such field; /openapi.json has the names of all"
         return InvalidInput([FieldViolation(field, "UNKNOWN_FIELD", message)])
     steps = []
     while step := _STEP.match(why):
