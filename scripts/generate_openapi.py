@@ -71,7 +71,7 @@ HEADERS: Json = {
     "Timeout": {
         "name": "Connect-Timeout-Ms",
         "in": "header",
-        "description": "Milliseconds until the caller gives up; none: it waits. What cannot be done in time is refused.",
+        "description": "Milliseconds until the caller gives up. What cannot be done in time is refused.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 9_999_999_999},
     },
     "RequestId": {

@@ -105,7 +105,7 @@ def fails(*arguments: str, code: str = "", status: int = 1) -> str:
 async def appears(path: Path) -> None:
     """Wait for a file of another process: there is nothing else to wait on."""
     async with asyncio.timeout(60):
-        while not path.exists():  # noqa: ASYNC110
+        while not path.exists():  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.02)
 
 
