@@ -93,17 +93,24 @@ export async function* checkStream(client, parent, claims) {
 
 /** What an error of a call, or of one item of a batch, says: { code, message, reason, fields, retrySeconds }. */
 export function explain(error) {
-  const [packed] = error.metadata?.get("grpc-status-details-bin") ?? [];
-  const status = packed ? definition["google.rpc.Status"].deserialize(packed) : error;
-  const details = Object.fromEntries((status.details ?? []).map(unpack));
+  const status = error instanceof Error ? statusOf(error) : error;
+  const details = Object.fromEntries(status.details.map(unpack));
   const delay = details.RetryInfo?.retry_delay;
   return {
-    code: grpc.status[error.code],
-    message: error.details && !Array.isArray(error.details) ? error.details : error.message,
+    code: grpc.status[status.code],
+    message: status.message,
     reason: details.ErrorInfo?.reason ?? "",
     fields: (details.BadRequest?.field_violations ?? []).map(({ field, reason }) => ({ field, reason })),
     retrySeconds: delay ? Number(delay.seconds) + delay.nanos / 1e9 : null,
   };
+}
+
+function statusOf(error) {
+  const [packed] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  // what gRPC says by itself, a deadline or a lost connection, has no details
+  return packed
+    ? definition["google.rpc.Status"].deserialize(packed)
+    : { code: error.code, message: error.details ?? error.message, details: [] };
 }
 
 function unpack({ type_url, value }) {

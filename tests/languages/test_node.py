@@ -56,6 +56,7 @@ def node(installed: Path, server: Any, tool: Callable[..., str]) -> Node:
     return run
 
 
+@pytest.mark.timeout(240)  # with the installation
 def test_the_example_does_the_main_job(node: Node) -> None:
     """Health, import, check, batch, stream, and the error of a bad claim."""
     assert node("main.js").splitlines() == [
