@@ -1,7 +1,7 @@
 """The clients of examples/go and examples/java do the main job, where their toolchains and packages are at hand.
 
 Go's packages come from its module proxy, Java's from Maven Central, else from Debian's packages (libgrpc-java,
-protobuf-compiler-grpc-java-plugin, libnetty-java, libperfmark-java): what an example needs of grpc-java is old enough.
+protobuf-compiler-grpc-java-plugin, libnetty-java, libperfmark-java, libgeronimo-annotation-1.3-spec-java): what an example needs of grpc-java is old enough.
 """
 
 from __future__ import annotations
@@ -26,7 +26,18 @@ UNREACHABLE = re.compile(
 TOO_OLD = re.compile(r"invalid go version|requires go >= |toolchain not available")
 
 JARS = Path("/usr/share/java")
-DEBIAN = ("grpc-*", "netty*", "perfmark*", "protobuf", "guava", "failureaccess", "gson", "opencensus-api", "jsr305")
+DEBIAN = (
+    "grpc-*",
+    "netty*",
+    "perfmark*",
+    "protobuf",
+    "guava",
+    "failureaccess",
+    "gson",
+    "opencensus-api",
+    "jsr305",
+    "geronimo-annotation-1.3-spec",
+)
 
 MAIN_JOB = [
     "health: SERVING",
@@ -41,7 +52,7 @@ MAIN_JOB = [
 def done(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command, run there."""
     variables = {"PATH": "/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), **environment}
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
 def or_skip(what: str, outcome: subprocess.CompletedProcess[str], *reasons: re.Pattern[str]) -> None:
@@ -67,7 +78,7 @@ def example(tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)  # compilers and their downloads
 def test_go(example: Callable[[str], Path], server: Any, tool: Callable[..., str]) -> None:
     go = tool("go")
     for needed in ("protoc", "protoc-gen-go", "protoc-gen-go-grpc"):
@@ -82,7 +93,7 @@ def test_go(example: Callable[[str], Path], server: Any, tool: Callable[..., str
     assert ran.stdout.splitlines() == [*MAIN_JOB, "error: InvalidArgument INVALID_FIELDS claim.text REQUIRED"]
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)  # compilers and their downloads
 def test_java(example: Callable[[str], Path], server: Any, tool: Callable[..., str]) -> None:
     java = tool("java")
     tool("javac")
@@ -123,6 +134,7 @@ def built_with_debians_packages(folder: Path, java: str, tool: Callable[..., str
     jars = ":".join(str(jar) for name in DEBIAN for jar in JARS.glob(f"{name}.jar"))
     code = [str(path) for base in (sources, folder / "src") for path in base.rglob("*.java")]
     or_skip(
-        "javac", done(["javac", "-nowarn", "-encoding", "UTF-8", "-d", str(classes), "-cp", f"{JARS}/*", *code], folder)
+        "javac",
+        done(["javac", "-nowarn", "-proc:none", "-encoding", "UTF-8", "-d", str(classes), "-cp", jars, *code], folder),
     )
     return [java, "-cp", f"{classes}:{jars}", "example.Main"]
