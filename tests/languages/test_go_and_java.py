@@ -1,7 +1,7 @@
 """The clients of examples/go and examples/java do the main job, where their toolchains and packages are at hand.
 
-Go's packages come from its module proxy, Java's from Maven Central, else from Debian's packages (libgrpc-java,
-protobuf-compiler-grpc-java-plugin, libnetty-java, libperfmark-java, libgeronimo-annotation-1.3-spec-java): what an example needs of grpc-java is old enough.
+Go's packages come from its module proxy. Java's come from Maven Central, else from Debian: libgrpc-java, libnetty-java,
+libperfmark-java, libgeronimo-annotation-1.3-spec-java and protobuf-compiler-grpc-java-plugin.
 """
 
 from __future__ import annotations
