@@ -429,7 +429,7 @@ async def test_a_caller_who_leaves_costs_nothing_more(open_site: Open, engine: E
     reader, writer = await asyncio.open_connection(*site.address.rsplit(":", 1))
     head = f"POST {SCORE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
-    await asyncio.to_thread(gated.entered.wait)
+    assert await asyncio.to_thread(gated.entered.wait, 60)
     writer.close()
     await asyncio.wait_for(ends.one.wait(), 30)
     assert [call.code for call in ends.calls] == [grpc.StatusCode.CANCELLED]
@@ -457,7 +457,7 @@ async def test_overload_says_when_to_come_back(open_site: Open) -> None:
         try:
             site = await open_site(engine.backend)
             first = asyncio.create_task(site.post(SCORE, pairs("first")))
-            await asyncio.to_thread(model.entered.wait)
+            assert await asyncio.to_thread(model.entered.wait, 60)
             refused = await site.post(SCORE, pairs("second"))
             assert (refused.status, refused.json["code"], refused.reason) == (429, 8, "OVERLOADED")
             assert refused.details("RetryInfo")
