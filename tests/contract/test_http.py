@@ -457,7 +457,8 @@ async def test_overload_says_when_to_come_back(open_site: Open) -> None:
         try:
             site = await open_site(engine.backend)
             first = asyncio.create_task(site.post(SCORE, pairs("first")))
-            assert await asyncio.to_thread(model.entered.wait, 60)
+            entered = await asyncio.to_thread(model.entered.wait, 15)
+            assert entered, await asyncio.wait_for(first, 5)
             refused = await site.post(SCORE, pairs("second"))
             assert (refused.status, refused.json["code"], refused.reason) == (429, 8, "OVERLOADED")
             assert refused.details("RetryInfo")
