@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt server/models/pyproject.toml
 	@echo "installing into $(VENV); this takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./server/models -e '.[server,otel,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./server/models -e '.[server,http,otel,dev]'
 	@touch $@
 
 demo: install
@@ -61,13 +61,15 @@ lint:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Regenerate the committed stubs from the contract.
+# Regenerate the committed stubs, and the HTTP door's description, from the contract.
 proto: install
 	$(BIN)/python scripts/generate_stubs.py
+	$(BIN)/python scripts/generate_openapi.py
 
-# The contract lints, and the committed stubs are what it generates.
+# The contract lints, and the committed stubs and description are what it generates.
 proto-check: install
 	$(BIN)/python scripts/generate_stubs.py --check
+	$(BIN)/python scripts/generate_openapi.py --check
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,12 +16,12 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from grpc.aio import Server
@@ -40,10 +40,13 @@ from onrecord_server.nli.calibration import revision_of
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
-from onrecord_server.rpc.server import METHODS, build_server
+from onrecord_server.rpc.server import METHODS, build_server, make_servicers, methods_of
 from onrecord_server.store import open_store
 from onrecord_server.store.base import StatementStore
 from onrecord_server.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from onrecord_server.http import HttpDoor
 
 # Between NOT_SERVING and the refusal of new calls, so that callers who watch health have left by then.
 PROPAGATION_SECONDS = 0.25
@@ -173,15 +176,22 @@ async def serve(config: ServerConfig) -> int:
         stack.push_async_callback(asyncio.to_thread, telemetry.close)
         slot = BackendSlot()
         guard = CallGuard(token, telemetry.observers)
-        server, health = build_server(slot, guard)
+        servicers = make_servicers(slot)
+        server, health = build_server(slot, guard, servicers)
         address = _bind(server, config)
+        http = _http_door(config, servicers, guard, health)
         await server.start()
         # a failed start refuses at once; after a drain this finds nothing left to stop
         stack.push_async_callback(server.stop, None)
+        if http:
+            await http.start()
+            stack.push_async_callback(http.stop, 0)
         record = "in memory" if config.store_path == MEMORY else config.store_path
         logger.info("loading the model %s; the record is %s", config.model, record)
         if telemetry.metrics_url:
             logger.info("metrics at %s", telemetry.metrics_url)
+        if http:
+            logger.info("HTTP/JSON at %s", http.url)
         engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config, telemetry.meter)))
         if engine is None:
             return 0
@@ -196,22 +206,32 @@ async def serve(config: ServerConfig) -> int:
             if failure is not None:
                 click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
             telemetry.serving(False)
-            await drain(server, slot, health, guard, config.drain_seconds)
+            await drain(server, slot, health, guard, config.drain_seconds, http)
         return 0 if failure is None else 1
 
 
-async def drain(server: Server, slot: BackendSlot, health: Health, guard: CallGuard, seconds: float) -> None:
+async def drain(
+    server: Server,
+    slot: BackendSlot,
+    health: Health,
+    guard: CallGuard,
+    seconds: float,
+    http: HttpDoor | None = None,
+) -> None:
     """Say NOT_SERVING, take no new calls, let those in flight finish for at most `seconds`; streams read no more."""
     await health.not_serving()
     await asyncio.sleep(min(PROPAGATION_SECONDS, seconds))
     slot.draining.set()
     stopping = asyncio.create_task(server.stop(seconds))
+    closing = asyncio.create_task(http.stop(seconds)) if http else None
     idle = asyncio.create_task(guard.idle())
     await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
     idle.cancel()
     # health watchers never finish by themselves; without calls in flight nothing else is worth the wait
     await server.stop(min(FLUSH_SECONDS, seconds))
     await stopping
+    if closing:
+        await closing
 
 
 def run(config: ServerConfig) -> int:
@@ -270,6 +290,18 @@ def _bind(server: Server, config: ServerConfig) -> str:
         return f"{shown}:{server.add_insecure_port(f'{shown}:{port}')}"
     except RuntimeError as error:
         raise ConfigError(f"--listen {config.listen}: cannot listen there; choose another address") from error
+
+
+def _http_door(config: ServerConfig, servicers: Mapping[str, Any], guard: CallGuard, health: Health) -> HttpDoor | None:
+    """The HTTP door where one is asked for, with its port taken. ConfigError says why it cannot be had."""
+    if config.http is None:
+        return None
+    try:
+        from onrecord_server.http import open_door
+    except ModuleNotFoundError as error:
+        message = f"--http {config.http}: {error.name} is missing; pip install 'onrecord[server,http]'"
+        raise ConfigError(message) from error
+    return open_door(methods_of(servicers), guard, health, config.http, *config.http_address)
 
 
 def _tagger(config: ServerConfig) -> Tagger | None:

@@ -73,6 +73,13 @@ class ServerConfig:
     listen: str = _setting(
         "127.0.0.1:50051", "Address to listen on; port 0 takes a free one.", click.STRING, metavar="HOST:PORT"
     )
+    http: str | None = _setting(
+        None,
+        "Address for callers without gRPC: the contract's unary methods as JSON over HTTP. Needs onrecord[http].",
+        click.STRING,
+        shown="no HTTP",
+        metavar="HOST:PORT",
+    )
     metrics_listen: str | None = _setting(
         None,
         "Address for Prometheus to scrape, http://HOST:PORT/metrics; 9464 is a usual port.",
@@ -81,7 +88,7 @@ class ServerConfig:
         metavar="HOST:PORT",
     )
     allow_remote: bool = _setting(
-        False, "Allow --listen and --metrics-listen addresses that are not loopback.", click.BOOL
+        False, "Allow --listen, --http and --metrics-listen addresses that are not loopback.", click.BOOL
     )
     token_file: str | None = _setting(
         None,
@@ -166,6 +173,11 @@ class ServerConfig:
                 f"--listen {self.listen}: not a loopback address; the server has no TLS, so add --allow-remote "
                 "(and --token-file) if others may reach it"
             )
+        if not self.allow_remote and not is_loopback(self.http_address[0]):
+            raise ConfigError(
+                f"--http {self.http}: not a loopback address; the server has no TLS, so add --allow-remote "
+                "(and --token-file) if others may reach it"
+            )
         if not self.allow_remote and not is_loopback(self.metrics_address[0]):
             raise ConfigError(
                 f"--metrics-listen {self.metrics_listen}: not a loopback address; metrics have neither TLS nor token, "
@@ -197,6 +209,11 @@ class ServerConfig:
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`; brackets of an IPv6 host are taken off."""
         return _parse_address("--listen", self.listen)
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port of `http`; a free one on loopback while it is not set."""
+        return _parse_address("--http", "127.0.0.1:0" if self.http is None else self.http)
 
     @property
     def metrics_address(self) -> tuple[str, int]:

@@ -78,7 +78,13 @@ FIELD_REASONS = (
     ),
     FieldReason(
         "MALFORMED_MESSAGE",
-        "The request is no message of its method: damaged, or with a string that is not UTF-8. The field is `request`.",
+        "The request is no message of its method: damaged, or with a string that is not UTF-8. The field is `request`; "
+        "over HTTP, where it is known, the field whose JSON does not fit it.",
         "Encode the request with the method's own message.",
+    ),
+    FieldReason(
+        "UNKNOWN_FIELD",
+        "A request over HTTP has a field that the message does not have.",
+        "Write it as the contract does, lowerCamelCase or snake_case.",
     ),
 )

@@ -31,6 +31,11 @@ class Health(health_pb2_grpc.HealthServicer):
         self._changed = asyncio.Condition()
         self.watching = 0
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether every service answers."""
+        return self._serving
+
     async def serving(self) -> None:
         """Every service answers."""
         await self._set(True)

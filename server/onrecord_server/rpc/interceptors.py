@@ -83,6 +83,11 @@ class CallGuard(ServerInterceptor):
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def has_token(self) -> bool:
+        """Whether calls must carry a token."""
+        return self._token is not None
+
     async def idle(self) -> None:
         """Wait until no call is being answered."""
         await self._idle.wait()
@@ -99,7 +104,7 @@ class CallGuard(ServerInterceptor):
         return self._wrap(handler_call_details.method.removeprefix("/"), handler)
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
-        """The same handler on raw bytes, inside `_call`. grpc's four kinds differ only in what is a stream."""
+        """The same handler on raw bytes, inside `call`. grpc's four kinds differ only in what is a stream."""
         kind = KINDS[handler.request_streaming, handler.response_streaming]
         parse = handler.request_deserializer
         serialize = handler.response_serializer
@@ -120,11 +125,11 @@ class CallGuard(ServerInterceptor):
             return data
 
         async def answer(data: Any, context: ServicerContext[Any, Any]) -> Any:
-            async with self._call(method, kind, context) as call:
+            async with self.call(method, kind, context) as call:
                 return response_of(call, await behaviour(request_of(call, data), context))
 
         async def answers(data: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            async with self._call(method, kind, context) as call:
+            async with self.call(method, kind, context) as call:
                 async for response in behaviour(request_of(call, data), context):
                     yield response_of(call, response)
 
@@ -137,8 +142,12 @@ class CallGuard(ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(answer, None, None)
 
     @asynccontextmanager
-    async def _call(self, method: str, kind: str, context: ServicerContext[Any, Any]) -> AsyncIterator[Call]:
-        """Around one call: count it, name it, check its token, end it with the error's status, tell the observers."""
+    async def call(self, method: str, kind: str, context: ServicerContext[Any, Any]) -> AsyncIterator[Call]:
+        """Around one call: count it, name it, check its token, end it with the error's status, tell the observers.
+
+        method: "onrecord.v1.CheckService/CheckClaim"; kind: one of KINDS. Whoever brings calls in by another way than
+        gRPC enters this, and reads the request only then: so nothing is read for a caller without a token.
+        """
         call = call_of(method, kind, context, self._observers)
         whole = context.time_remaining()
         trailers = ((REQUEST_ID, call.request_id),)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import grpc
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from grpc.aio import Server
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -56,12 +62,47 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
-def build_server(slot: BackendSlot, guard: CallGuard) -> tuple[Server, health.Health]:
-    """A server that is not started and has no port yet; health says NOT_SERVING. Call it inside the event loop."""
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a servicer, for those who call it by another way than gRPC. behaviour: unless it `streams`, takes the
+    request and a context and returns the answer."""
+
+    behaviour: Callable[[Any, Any], Awaitable[Any]]
+    request: type[Message]
+    streams: bool
+
+
+def make_servicers(slot: BackendSlot) -> dict[str, Any]:
+    """A servicer for each service, by its full name."""
+    servicers = (CheckService(slot), StatementService(slot), ServerInfoService(slot))
+    return dict(zip(SERVICES, servicers, strict=True))
+
+
+def methods_of(servicers: Mapping[str, Any]) -> dict[str, Method]:
+    """Every method of these, by name: "onrecord.v1.CheckService/CheckClaim"."""
+    return {
+        f"{service.full_name}/{method.name}": Method(
+            getattr(servicers[service.full_name], method.name),
+            GetMessageClass(method.input_type),
+            method.client_streaming or method.server_streaming,
+        )
+        for service in _DESCRIPTORS
+        for method in service.methods
+    }
+
+
+def build_server(
+    slot: BackendSlot, guard: CallGuard, servicers: Mapping[str, Any] | None = None
+) -> tuple[Server, health.Health]:
+    """A server that is not started and has no port yet; health says NOT_SERVING. Call it inside the event loop.
+
+    servicers: as from `make_servicers`, when others call them too.
+    """
     server = grpc.aio.server(interceptors=[guard], options=list(OPTIONS))
-    check_grpc.add_CheckServiceServicer_to_server(CheckService(slot), server)
-    statement_grpc.add_StatementServiceServicer_to_server(StatementService(slot), server)
-    info_grpc.add_ServerInfoServiceServicer_to_server(ServerInfoService(slot), server)
+    checks, statements, infos = (servicers or make_servicers(slot)).values()
+    check_grpc.add_CheckServiceServicer_to_server(checks, server)
+    statement_grpc.add_StatementServiceServicer_to_server(statements, server)
+    info_grpc.add_ServerInfoServiceServicer_to_server(infos, server)
     status = health.Health(SERVICES)
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
