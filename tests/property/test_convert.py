@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onrecord.v1 import check_service_pb2 as check_pb
@@ -30,6 +30,7 @@ from onrecord_server.domain.types import (
     Span,
     Speaker,
     Stance,
+    State,
     Statement,
     StatementDraft,
     Timings,
@@ -59,6 +60,9 @@ DRAFT_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "valid_until": MAYBE_TIME,
     "labels": TEXTS,
     "original": TEXT,
+    "state": st.sampled_from(State),
+    "superseded_by": TEXT,
+    "state_time": MAYBE_TIME,
 }
 STATEMENTS = st.builds(
     Statement,
@@ -66,6 +70,7 @@ STATEMENTS = st.builds(
     document=TEXT,
     original_span=st.none() | SPANS,
     create_time=MAYBE_TIME,
+    update_time=MAYBE_TIME,
     etag=TEXT,
 )
 OPTIONS = st.builds(
@@ -130,7 +135,7 @@ RESULTS = st.builds(
     explanation=TEXT,
     parts=st.lists(PARTS, max_size=1).map(tuple),
 )
-ENUM_PREFIX = {Stance: "STANCE_", Verdict: "VERDICT_", Relation: "RELATION_", Reason: "REASON_"}
+ENUM_PREFIX = {State: "STATE_", Stance: "STANCE_", Verdict: "VERDICT_", Relation: "RELATION_", Reason: "REASON_"}
 
 
 def assert_same(domain: Any, wire: Any) -> None:
@@ -163,6 +168,7 @@ def assert_same(domain: Any, wire: Any) -> None:
     ("table", "domain", "wire"),
     [
         (enums.STANCE_TO_PROTO, Stance, statement_pb.Stance),
+        (enums.STATE_TO_PROTO, State, statement_pb.State),
         (enums.VERDICT_TO_PROTO, Verdict, check_pb.Verdict),
         (enums.RELATION_TO_PROTO, Relation, check_pb.Relation),
         (enums.REASON_TO_PROTO, Reason, check_pb.Reason),
@@ -174,7 +180,7 @@ def test_enum_tables_are_total_both_ways(table: dict[Any, int], domain: Any, wir
     assert sorted(table.values()) == sorted(set(wire.values()) - unspecified)
 
 
-@settings(max_examples=50)  # large examples, slow to draw
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # large examples, slow to draw
 @given(RESULTS)
 def test_results_arrive_whole(result: CheckResult) -> None:
     message = convert.check_result_to_proto(result)
