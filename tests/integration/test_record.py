@@ -190,14 +190,14 @@ async def test_a_document_whose_first_caller_left_is_not_stored_again(
     store: StatementStore, worker: InferenceWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who gives up while the document is being stored, and sends it again, finds it stored."""
-    create, begun, go_on = store.create, threading.Event(), threading.Event()
+    put, begun, go_on = store.put, threading.Event(), threading.Event()
 
     def held(*given: Any, **options: Any) -> Any:
         begun.set()
         assert go_on.wait(10)
-        return create(*given, **options)
+        return put(*given, **options)
 
-    monkeypatch.setattr(store, "create", held)
+    monkeypatch.setattr(store, "put", held)
     record = Record(store, worker)
     first = asyncio.ensure_future(record.ingest("", DOCUMENT, SOURCE))
     await asyncio.to_thread(begun.wait, 10)

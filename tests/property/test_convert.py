@@ -63,6 +63,9 @@ DRAFT_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "valid_until": MAYBE_TIME,
     "labels": TEXTS,
     "original": TEXT,
+    "state": st.sampled_from(State),
+    "superseded_by": TEXT,
+    "state_time": MAYBE_TIME,
 }
 STATEMENTS = st.builds(
     Statement,
@@ -70,6 +73,7 @@ STATEMENTS = st.builds(
     document=TEXT,
     original_span=st.none() | SPANS,
     create_time=MAYBE_TIME,
+    update_time=MAYBE_TIME,
     etag=TEXT,
 )
 OPTIONS = st.builds(
