@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from onrecord.v1 import filter_pb2 as filter_pb
 from onrecord.v1 import statement_pb2 as statement
 from onrecord.v1 import statement_service_pb2 as pb
 from onrecord_server.app import Engine, open_engine
@@ -66,6 +67,19 @@ async def test_what_is_exported_can_be_imported_as_it_was(wire: Any) -> None:
             old.ClearField(field)
             new.ClearField(field)
         assert old == new
+
+
+async def test_an_export_of_what_a_filter_lets_through(wire: Any) -> None:
+    await fill(wire, 30)
+    for n in (4, 9):
+        await wire.statements.RetractStatement(pb.RetractStatementRequest(name=NAME.format(n)))
+    chosen = filter_pb.StatementFilter(states=[statement.STATE_RETRACTED])
+    call = wire.statements.ExportStatements(pb.ExportStatementsRequest(filter=chosen))
+    (message,) = [m async for m in call]
+    assert ([s.name for s in message.statements], message.total_size) == ([NAME.format(4), NAME.format(9)], 2)
+    wrong = pb.ExportStatementsRequest(filter=filter_pb.StatementFilter(states=[0]), parent="nothing")
+    error = await wire.error(wire.statements.ExportStatements(wrong).read())
+    assert set(error.fields) == {"parent", "filter.states[0]"}
 
 
 async def test_an_export_of_nothing(wire: Any) -> None:

@@ -896,16 +896,22 @@ class ExportStatementsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Collection to export. Default "collections/default"."""
+    @_builtins.property
+    def filter(self) -> _filter_pb2.StatementFilter:
+        """Only statements that pass it. Default: all of them."""
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
+        filter: _filter_pb2.StatementFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -920,6 +926,7 @@ class ExportStatementsResponse(_message.Message):
     STATEMENTS_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     STORE_REVISION_FIELD_NUMBER: _builtins.int
+    AMBIGUOUS_NAMES_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
     """Statements that the whole export has."""
     store_revision: _builtins.int
@@ -930,16 +937,21 @@ class ExportStatementsResponse(_message.Message):
         statements.
         """
 
+    @_builtins.property
+    def ambiguous_names(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.AmbiguousName]:
+        """Names in filter.speakers that more than one speaker goes by. In the first message only."""
+
     def __init__(
         self,
         *,
         statements: _abc.Iterable[_statement_pb2.Statement] | None = ...,
         total_size: _builtins.int = ...,
         store_revision: _builtins.int = ...,
+        ambiguous_names: _abc.Iterable[_filter_pb2.AmbiguousName] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["statements", b"statements", "store_revision", b"store_revision", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambiguous_names", b"ambiguous_names", "statements", b"statements", "store_revision", b"store_revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

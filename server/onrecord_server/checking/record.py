@@ -191,9 +191,9 @@ class Record:
         validation.raise_if_any(validation.etag_violations(etag))
         await asyncio.to_thread(self._store.delete, validation.parse_name(name), etag=etag)
 
-    async def export(self, parent: str) -> Snapshot:
+    async def export(self, parent: str, chosen: StatementFilter | None = None) -> Snapshot:
         """A view of a collection as it stands now, to be read in threads and closed. Raises InvalidInput."""
-        return await asyncio.to_thread(self._store.export, validation.parse_parent(parent))
+        return await asyncio.to_thread(self._store.export, validation.parse_parent(parent), chosen)
 
     async def ingest(self, parent: str, text: str, source: Source, *, dry_run: bool = False) -> IngestResult:
         """Read a document into statements and store them, all or none; the same text again changes nothing.

@@ -156,7 +156,7 @@ class RecordKeeper(Protocol):
         """Take one off the record."""
         ...
 
-    async def export(self, parent: str) -> Snapshot:
+    async def export(self, parent: str, chosen: StatementFilter | None = None) -> Snapshot:
         """A view of a collection as it stands now."""
         ...
 

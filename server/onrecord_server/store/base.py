@@ -97,10 +97,14 @@ class Pending:
 
 
 class Snapshot(Protocol):
-    """A collection as it stands at one moment. `total` statements; `revision`: the record's then. To be closed."""
+    """A collection as it stands at one moment. `total` statements; `revision`: the record's then. To be closed.
+
+    ambiguous: names of the filter that several speakers go by.
+    """
 
     total: int
     revision: int
+    ambiguous: Sequence[AmbiguousName]
 
     def read(self, limit: int) -> builtins.list[Statement]:
         """The next statements in order of creation; none at the end, or after `close`."""
@@ -235,8 +239,8 @@ class StatementStore(Protocol):
         """
         ...
 
-    def export(self, parent: str) -> Snapshot:
-        """A view of a collection as it stands now."""
+    def export(self, parent: str, chosen: StatementFilter | None = None) -> Snapshot:
+        """A view of a collection as it stands now, of what the filter lets through."""
         ...
 
     def pending(self, limit: int, after: int = 0) -> Sequence[Pending]:

@@ -237,9 +237,9 @@ class SqliteStore(Searchable):
             ).fetchall()
         return [statement_of(parent, row[1:]) for row in rows]
 
-    def export(self, parent: str) -> Snapshot:
+    def export(self, parent: str, chosen: StatementFilter | None = None) -> Snapshot:
         """See StatementStore.export."""
-        return Snapshot(self._db, parent)
+        return Snapshot(self._db, parent, lambda connection, collection: self._passing(connection, collection, chosen))
 
     def pending(self, limit: int, after: int = 0) -> builtins.list[Pending]:
         """See StatementStore.pending."""

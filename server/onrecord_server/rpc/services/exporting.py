@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from onrecord.v1 import statement_service_pb2 as pb
 from onrecord_server.domain.errors import ExportStalled, Overloaded
 from onrecord_server.domain.limits import EXPORT_PATIENCE, EXPORTS
+from onrecord_server.domain.types import StatementFilter
 from onrecord_server.rpc.backend import RecordKeeper
-from onrecord_server.rpc.convert import statement_to_proto
+from onrecord_server.rpc.convert import ambiguous_name_to_proto, statement_to_proto
 from onrecord_server.store.base import Snapshot
 
 MESSAGE_BYTES = 1024 * 1024
@@ -24,7 +25,9 @@ class Exports:
         self._patience = patience
         self._open: set[object] = set()
 
-    async def run(self, record: RecordKeeper, parent: str) -> AsyncGenerator[pb.ExportStatementsResponse]:
+    async def run(
+        self, record: RecordKeeper, parent: str, chosen: StatementFilter | None
+    ) -> AsyncGenerator[pb.ExportStatementsResponse]:
         """The messages of one. Raises Overloaded, ExportStalled, InvalidInput, StoreError."""
         if len(self._open) >= EXPORTS.value:
             raise Overloaded(_RETRY_AFTER)
@@ -32,7 +35,7 @@ class Exports:
         self._open.add(place)
         snapshot: Snapshot | None = None
         try:
-            snapshot = await record.export(parent)
+            snapshot = await record.export(parent, chosen)
             async for message in _messages(snapshot):
                 # who takes nothing keeps this very generator from going on, so a timer has to give up for it
                 timer = asyncio.get_running_loop().call_later(self._patience, self._give_up, place, snapshot)
@@ -52,7 +55,11 @@ class Exports:
 
 async def _messages(snapshot: Snapshot) -> AsyncIterator[pb.ExportStatementsResponse]:
     """All statements, in messages of at most MESSAGE_BYTES; one message without any where there are none."""
-    message = pb.ExportStatementsResponse(total_size=snapshot.total, store_revision=snapshot.revision)
+    message = pb.ExportStatementsResponse(
+        total_size=snapshot.total,
+        store_revision=snapshot.revision,
+        ambiguous_names=[ambiguous_name_to_proto(found) for found in snapshot.ambiguous],
+    )
     size, sent = 0, False
     while some := await asyncio.to_thread(snapshot.read, _ROWS):
         for statement in some:

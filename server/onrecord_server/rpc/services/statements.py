@@ -244,7 +244,11 @@ class StatementService(CollectionMethods):
         self, request: pb.ExportStatementsRequest, context: ServicerContext[Any, Any]
     ) -> AsyncIterator[pb.ExportStatementsResponse]:
         """All statements of a collection as they stand now."""
-        async with contextlib.aclosing(self._exports.run(self._slot.get().record, request.parent)) as messages:
+        violations = [*parent_violations(request.parent)]
+        chosen = filter_from_proto(request.filter, "filter", violations)
+        raise_if_any(violations + (filter_violations(chosen) if chosen is not None else []))
+        export = self._exports.run(self._slot.get().record, request.parent, chosen)
+        async with contextlib.aclosing(export) as messages:
             async for message in messages:
                 yield message
 
