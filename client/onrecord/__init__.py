@@ -15,11 +15,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from onrecord.async_client import AsyncClient
     from onrecord.client import Client
     from onrecord.errors import (
+        Aborted,
         AlreadyExists,
         Cancelled,
         ClientClosed,
+        ClientMisplaced,
         DeadlineExceeded,
         FailedPrecondition,
         FieldViolation,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
         OnrecordError,
         Overloaded,
         PermissionDenied,
+        Retryable,
         ServerError,
         Unauthenticated,
         Unavailable,
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
         Claim,
         ClaimAttribution,
         ClaimPart,
+        Collection,
         Evidence,
         ImportFailure,
         ImportReport,
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
         ModelInfo,
         NliScores,
         PairScore,
+        Progress,
         Provenance,
         Reason,
         Relation,
@@ -53,15 +59,19 @@ if TYPE_CHECKING:
         Source,
         Speaker,
         Stance,
+        State,
         Statement,
         StatementPage,
+        Superseded,
         TextSpan,
         Timings,
         Verdict,
     )
 
 __all__ = [
+    "Aborted",
     "AlreadyExists",
+    "AsyncClient",
     "Cancelled",
     "CheckOptions",
     "CheckResult",
@@ -70,6 +80,8 @@ __all__ = [
     "ClaimPart",
     "Client",
     "ClientClosed",
+    "ClientMisplaced",
+    "Collection",
     "DeadlineExceeded",
     "Evidence",
     "FailedPrecondition",
@@ -86,16 +98,20 @@ __all__ = [
     "Overloaded",
     "PairScore",
     "PermissionDenied",
+    "Progress",
     "Provenance",
     "Reason",
     "Relation",
+    "Retryable",
     "ServerError",
     "ServerInfo",
     "Source",
     "Speaker",
     "Stance",
+    "State",
     "Statement",
     "StatementPage",
+    "Superseded",
     "TextSpan",
     "Timings",
     "Unauthenticated",
@@ -104,11 +120,14 @@ __all__ = [
     "__version__",
 ]
 
+_CLIENTS = {"AsyncClient": "async_client", "Client": "client"}
 _ERRORS = frozenset(
     {
+        "Aborted",
         "AlreadyExists",
         "Cancelled",
         "ClientClosed",
+        "ClientMisplaced",
         "DeadlineExceeded",
         "FailedPrecondition",
         "FieldViolation",
@@ -117,6 +136,7 @@ _ERRORS = frozenset(
         "OnrecordError",
         "Overloaded",
         "PermissionDenied",
+        "Retryable",
         "ServerError",
         "Unauthenticated",
         "Unavailable",
@@ -135,7 +155,7 @@ def __getattr__(name: str) -> object:
             return "0+source"
     if name not in __all__:
         raise AttributeError(f"module 'onrecord' has no attribute {name!r}")
-    module = "client" if name == "Client" else "errors" if name in _ERRORS else "types"
+    module = _CLIENTS.get(name) or ("errors" if name in _ERRORS else "types")
     value: object = getattr(importlib.import_module(f"onrecord.{module}"), name)
     globals()[name] = value
     return value

@@ -71,6 +71,24 @@ def statement(message: statement_pb2.Statement) -> types.Statement:
         original_span=span(message, "original_span"),
         create_time=time(message, "create_time"),
         etag=message.etag,
+        state=member(types.State, statement_pb2.State, message.state or statement_pb2.STATE_ACTIVE),
+        superseded_by=message.superseded_by,
+        state_time=time(message, "state_time"),
+        update_time=time(message, "update_time"),
+    )
+
+
+def collection(message: statement_pb2.Collection) -> types.Collection:
+    """A collection."""
+    return types.Collection(
+        name=message.name,
+        display_name=message.display_name,
+        description=message.description,
+        statement_count=message.statement_count,
+        create_time=time(message, "create_time"),
+        update_time=time(message, "update_time"),
+        etag=message.etag,
+        pending_count=message.pending_count,
     )
 
 
@@ -174,10 +192,17 @@ def statement_page(message: statement_service_pb2.ListStatementsResponse) -> typ
     )
 
 
+def exported(message: statement_service_pb2.ExportStatementsResponse) -> list[types.Statement]:
+    """One piece of an export."""
+    return [statement(item) for item in message.statements]
+
+
 def import_report(message: statement_service_pb2.ImportStatementsResponse) -> types.ImportReport:
     """What an import did."""
     failures = tuple(types.ImportFailure(item.index, from_status(item.status)) for item in message.failures)
-    return types.ImportReport(message.created_count, message.failed_count, failures)
+    return types.ImportReport(
+        message.created_count, message.failed_count, failures, message.replayed_count, message.pending_count
+    )
 
 
 def ingest_report(message: statement_service_pb2.IngestDocumentResponse) -> types.IngestReport:
@@ -212,6 +237,7 @@ def server_info(message: server_info_service_pb2.GetServerInfoResponse) -> types
         statement_count=message.statement_count,
         default_options=options(message.default_options),
         limits=tuple(types.Limit(x.name, x.value, x.unit, x.error_reason) for x in message.limits),
+        pending_count=message.pending_count,
     )
 
 

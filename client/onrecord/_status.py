@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from onrecord.errors import (
+    Aborted,
     AlreadyExists,
     Cancelled,
     DeadlineExceeded,
@@ -21,6 +22,7 @@ from onrecord.errors import (
     OnrecordError,
     Overloaded,
     PermissionDenied,
+    Retryable,
     ServerError,
     Unauthenticated,
     Unavailable,
@@ -38,7 +40,7 @@ CLASSES: dict[str, type[OnrecordError]] = {
     "PERMISSION_DENIED": PermissionDenied,
     "RESOURCE_EXHAUSTED": Overloaded,  # a full disk and a large message, too: see `_class_of`
     "FAILED_PRECONDITION": FailedPrecondition,
-    "ABORTED": ServerError,
+    "ABORTED": Aborted,
     "OUT_OF_RANGE": InvalidArgument,
     "UNIMPLEMENTED": ServerError,
     "INTERNAL": ServerError,
@@ -86,13 +88,18 @@ def from_status(status: status_pb2.Status) -> OnrecordError:
         return NotFound(message, code=code, reason=info.reason, resource_name=resource_name)
     if kind is AlreadyExists:
         return AlreadyExists(message, code=code, reason=info.reason, resource_name=resource_name)
-    if kind is Overloaded or kind is DeadlineExceeded:
+    if issubclass(kind, Retryable):
         return kind(message, code=code, reason=info.reason, retry_after=retry_after)
     return kind(message, code=code, reason=info.reason)
 
 
-def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) -> OnrecordError:
-    """The exception of a failed call: from the server's details, or worded here when it gave none."""
+def from_rpc_error(
+    error: grpc.RpcError, *, target: str, timeout: float | None, answered_before: bool = False
+) -> OnrecordError:
+    """The exception of a failed call: from the server's details, or worded here when it gave none.
+
+    answered_before: whether the target has ever answered this client.
+    """
     call = cast("grpc.Call", error)
     status = _details_of(call.trailing_metadata() or ())
     if status is not None:
@@ -100,7 +107,7 @@ def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) 
     code = call.code().name
     details = _one_line(call.details() or "")
     if code == "UNAVAILABLE":
-        return Unavailable(_unavailable(target, details))
+        return Unavailable(_unavailable(target, details, answered_before))
     if code == "DEADLINE_EXCEEDED":
         allowed = f" within {timeout:g} s" if timeout is not None else ""
         return DeadlineExceeded(f"no answer from {target}{allowed}; allow more time, or send less in one call")
@@ -116,7 +123,7 @@ def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) 
         message = f'{target} is no address; give HOST:PORT, as "127.0.0.1:50051"'
         return InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
     if code in ("UNKNOWN", "INTERNAL") and _NOT_GRPC.search(details):
-        return Unavailable(_unavailable(target, details))
+        return Unavailable(_unavailable(target, details, answered_before))
     return CLASSES[code](f"{target} answered {code}: {details or 'no details'}", code=code)
 
 
@@ -146,13 +153,17 @@ def _details_of(metadata: Iterable[tuple[str, str | bytes]]) -> status_pb2.Statu
     return None
 
 
-def _unavailable(target: str, details: str) -> str:
+def _unavailable(target: str, details: str, answered_before: bool) -> str:
     if _NOT_GRPC.search(details):
         return f"what answers at {target} is no gRPC server; is the address right?"
     if _NO_HOST.search(details):
         return f"{target}: no such host; give the server's address as HOST:PORT"
-    if _UNREACHED.search(details):
-        return f"no server at {target}; start one with `onrecord serve`, or give another address"
+    if _UNREACHED.search(details) and answered_before:
+        return f"the server at {target} is gone: it answered before, and now nothing listens there; try again later"
+    if _UNREACHED.search(details):  # gRPC tells of its last try; the first may have met a server that was stopping
+        return (
+            f"no server at {target}, or it just stopped; start one with `onrecord serve`, or give another address"
+        )
     return f"the connection to {target} broke ({details or 'no details'}); try again"
 
 

@@ -68,6 +68,16 @@ class Stance(enum.StrEnum):
     """A value that a newer server knows and this client does not."""
 
 
+class State(enum.StrEnum):
+    """Whether a statement still stands."""
+
+    ACTIVE = "ACTIVE"
+    RETRACTED = "RETRACTED"
+    SUPERSEDED = "SUPERSEDED"
+    UNSPECIFIED = "UNSPECIFIED"
+    """A value that a newer server knows and this client does not."""
+
+
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC, with a fraction only where there is one."""
     try:
@@ -131,7 +141,9 @@ class Source(_Record):
 class Statement(_Record):
     """One proposition on the record, or one to put there. Times are aware.
 
-    The server fills `document`, `original_span`, `create_time` and `etag`; what a caller sets there is not read.
+    The server fills `document`, `original_span`, `create_time`, `update_time` and `etag`; what a caller sets there is
+    not read, but for the `etag` of an update. `superseded_by`: the resource name of what took its place; `state_time`:
+    since when it has been retracted or superseded.
     """
 
     text: str
@@ -150,6 +162,10 @@ class Statement(_Record):
     original_span: TextSpan | None = None
     create_time: datetime | None = None
     etag: str = ""
+    state: State = State.ACTIVE
+    superseded_by: str = ""
+    state_time: datetime | None = None
+    update_time: datetime | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Statement:
@@ -302,6 +318,45 @@ class StatementPage(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded(_Record):
+    """What superseding a statement did: the one that was replaced, and the one that took its place."""
+
+    statement: Statement
+    successor: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(_Record):
+    """A set of statements that claims are checked against.
+
+    `statement_count`: retracted and superseded ones included. `pending_count`: of them, how many are found by their
+    words alone, until they are embedded. `update_time`: when its own fields last changed.
+    """
+
+    name: str
+    display_name: str = ""
+    description: str = ""
+    statement_count: int = 0
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    etag: str = ""
+    pending_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(_Record):
+    """How far a `check_many` is. `done`: outcomes handed out; `failed`: of them, errors; `total`: None when not known.
+
+    `restarts`: how often it went on after a connection broke.
+    """
+
+    done: int
+    failed: int
+    total: int | None
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImportFailure(_Record):
     """A statement that an import passed over: its position, from 0, and why."""
 
@@ -311,11 +366,16 @@ class ImportFailure(_Record):
 
 @dataclass(frozen=True, slots=True)
 class ImportReport(_Record):
-    """What an import did. `failures`: the first 1,000."""
+    """What an import did. `failures`: the first 1,000. `replayed_count`: of `created_count`, how many had been put on
+    the record by an earlier message with the same request_id. `pending_count`: statements of the collection that were
+    not embedded yet at the end.
+    """
 
     created_count: int
     failed_count: int
     failures: tuple[ImportFailure, ...]
+    replayed_count: int = 0
+    pending_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +412,7 @@ class Limit(_Record):
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo(_Record):
-    """What runs there and what it accepts."""
+    """What runs there and what it accepts. `pending_count`: statements that wait for their embedding."""
 
     version: str
     model: ModelInfo
@@ -361,3 +421,4 @@ class ServerInfo(_Record):
     statement_count: int
     default_options: CheckOptions
     limits: tuple[Limit, ...]
+    pending_count: int = 0
