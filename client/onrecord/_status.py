@@ -161,9 +161,7 @@ def _unavailable(target: str, details: str, answered_before: bool) -> str:
     if _UNREACHED.search(details) and answered_before:
         return f"the server at {target} is gone: it answered before, and now nothing listens there; try again later"
     if _UNREACHED.search(details):  # gRPC tells of its last try; the first may have met a server that was stopping
-        return (
-            f"no server at {target}, or it just stopped; start one with `onrecord serve`, or give another address"
-        )
+        return f"no server at {target}, or it just stopped; start one with `onrecord serve`, or give another address"
     return f"the connection to {target} broke ({details or 'no details'}); try again"
 
 
