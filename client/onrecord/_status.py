@@ -122,6 +122,8 @@ def from_rpc_error(
     if code == "UNKNOWN" and "uri is not valid" in details:  # gRPC met it with the first call only
         message = f'{target} is no address; give HOST:PORT, as "127.0.0.1:50051"'
         return InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
+    if code == "INTERNAL" and "error from Core" in details:  # grpc.aio's for a write into a stream that had just broken
+        return Unavailable(_unavailable(target, "in the middle of a stream", answered_before))
     if code in ("UNKNOWN", "INTERNAL") and _NOT_GRPC.search(details):
         return Unavailable(_unavailable(target, details, answered_before))
     return CLASSES[code](f"{target} answered {code}: {details or 'no details'}", code=code)

@@ -176,7 +176,7 @@ class TestBehaviour:
         with pytest.raises(errors.Unavailable, match="is gone: it answered before"):
             await client.check("x")
         other = make(fake.target)
-        with pytest.raises(errors.Unavailable, match="no server at .*, or it just stopped; start one"):
+        with pytest.raises(errors.Unavailable, match=r"no server at .*, or it just stopped; start one"):
             await other.check("x")
 
     async def test_readiness(self, make: Any, either: Any, fake: FakeServer) -> None:
