@@ -156,6 +156,19 @@ def _details_of(metadata: Iterable[tuple[str, str | bytes]]) -> status_pb2.Statu
 
 
 def _unavailable(target: str, details: str, answered_before: bool) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        why = details.partition("CERTIFICATE_VERIFY_FAILED: ")[2].removesuffix(": OK") or "no reason given"
+        return f"the TLS certificate of {target} is not trusted ({why}); give the root_certificates of who signed it"
+    if "Hostname Verification" in details:
+        return (
+            f"the TLS certificate of {target} is for another host; give another address, or the server_name it is for"
+        )
+    if "SSL" in details:
+        return (
+            f"{target} does not speak TLS as asked ({details.rpartition('OPENSSL_internal:')[2].removesuffix(': OK')})"
+        )
+    if details.endswith("Socket closed") and "last error" in details:  # in answer to every attempt
+        return f"what listens at {target} hangs up at once: it may want TLS or a client certificate; is it onrecord?"
     if _NOT_GRPC.search(details):
         return f"what answers at {target} is no gRPC server; is the address right?"
     if _NO_HOST.search(details):

@@ -56,11 +56,11 @@ class FakeServer:
     It reads no documents (ingest raises ServerError) and refuses no text that a real server would.
     """
 
-    def __init__(self, *, otherwise: Verdict = Verdict.NOT_ENOUGH_EVIDENCE) -> None:
+    def __init__(self, *, otherwise: Verdict | str = Verdict.NOT_ENOUGH_EVIDENCE) -> None:
         self.checks: list[CheckCall] = []
         """Every claim it was asked to check, in the order they came."""
         self.record = Record()
-        self._otherwise = otherwise
+        self._otherwise = Verdict(otherwise)
         self._rules: list[_Rule] = []
         self._next: deque[OnrecordError] = deque()
         self._server: grpc.Server | None = None
