@@ -44,8 +44,8 @@ PHRASES = {
         "from onrecord._transport import ChannelTransport, Transport\n"
     ),
     "from onrecord._aio.driver import AnyIterable, AsyncDriver\n": "from onrecord._sync.driver import Driver\n",
-    "from collections.abc import AsyncIterator, Callable\n": (
-        "from collections.abc import Callable, Iterable, Iterator\n"
+    "from collections.abc import AsyncIterator, Callable, Mapping\n": (
+        "from collections.abc import Callable, Iterable, Iterator, Mapping\n"
     ),
     "from collections.abc import AsyncIterator, Mapping, Sequence\n": (
         "from collections.abc import Iterable, Iterator, Mapping, Sequence\n"

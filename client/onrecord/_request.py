@@ -11,8 +11,18 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onrecord.errors import FieldViolation, InvalidArgument
-from onrecord.types import CheckOptions, Claim, Collection, Source, Speaker, Stance, State, Statement
-from onrecord.v1 import check_service_pb2, statement_pb2
+from onrecord.types import (
+    CheckOptions,
+    Claim,
+    Collection,
+    Source,
+    Speaker,
+    Stance,
+    State,
+    Statement,
+    StatementFilter,
+)
+from onrecord.v1 import check_service_pb2, filter_pb2, statement_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT32 = range(-(2**31), 2**31)
@@ -136,17 +146,39 @@ def claim(
     speaker: str | None = None,
     prefix: str = "claim",
     as_of: date | None = None,
+    narrowed: StatementFilter | None = None,
 ) -> check_service_pb2.Claim:
-    """A claim; `speaker` and `as_of` override the claim's own."""
+    """A claim; `speaker`, `as_of` and `narrowed` override the claim's own."""
     if isinstance(value, Claim):
         text, named = value.text, value.speaker if speaker is None else speaker
         moment: object = value.as_of if as_of is None else as_of
+        narrowed = value.filter if narrowed is None else narrowed
     else:
         text, named, moment = value, speaker or "", as_of
     return check_service_pb2.Claim(
         text=fields.text(f"{prefix}.text", text),
         speaker=fields.text(f"{prefix}.speaker", named),
         as_of=fields.time(f"{prefix}.as_of", end_of_day(moment)),
+        filter=statement_filter(fields, narrowed, f"{prefix}.filter"),
+    )
+
+
+def statement_filter(
+    fields: Fields, value: StatementFilter | None, prefix: str = "filter"
+) -> filter_pb2.StatementFilter | None:
+    """A filter; None stays None."""
+    if value is None:
+        return None
+    if not isinstance(value, StatementFilter):
+        fields.bad(prefix, f"needs a StatementFilter, not {type(value).__name__}")
+        return None
+    return filter_pb2.StatementFilter(
+        speakers=fields.texts(f"{prefix}.speakers", value.speakers),
+        publishers=fields.texts(f"{prefix}.publishers", value.publishers),
+        labels=fields.texts(f"{prefix}.labels", value.labels),
+        stated_from=fields.time(f"{prefix}.stated_from", value.stated_from),
+        stated_until=fields.time(f"{prefix}.stated_until", value.stated_until),
+        states=[state(fields, item, f"{prefix}.states[{index}]") for index, item in enumerate(value.states)],
     )
 
 
@@ -163,6 +195,7 @@ def options(fields: Fields, value: CheckOptions | None) -> check_service_pb2.Che
         contradiction_margin=fields.number("options.contradiction_margin", value.contradiction_margin),
         topic_threshold=fields.number("options.topic_threshold", value.topic_threshold),
         max_evidence=fields.count("options.max_evidence", value.max_evidence),
+        explain=None if value.explain is None else bool(value.explain),
     )
 
 

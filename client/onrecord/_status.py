@@ -29,6 +29,8 @@ from onrecord.errors import (
 )
 
 DETAILS_KEY = "grpc-status-details-bin"
+CORE_ERROR = "error from Core"
+"""In the details of what grpc.aio says of a write into a stream that has just broken."""
 
 CLASSES: dict[str, type[OnrecordError]] = {
     "CANCELLED": Cancelled,
@@ -122,7 +124,7 @@ def from_rpc_error(
     if code == "UNKNOWN" and "uri is not valid" in details:  # gRPC met it with the first call only
         message = f'{target} is no address; give HOST:PORT, as "127.0.0.1:50051"'
         return InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
-    if code == "INTERNAL" and "error from Core" in details:  # grpc.aio's for a write into a stream that had just broken
+    if code == "INTERNAL" and CORE_ERROR in details:
         return Unavailable(_unavailable(target, "in the middle of a stream", answered_before))
     if code in ("UNKNOWN", "INTERNAL") and _NOT_GRPC.search(details):
         return Unavailable(_unavailable(target, details, answered_before))

@@ -78,6 +78,35 @@ class State(enum.StrEnum):
     """A value that a newer server knows and this client does not."""
 
 
+class ChangeKind(enum.StrEnum):
+    """In what respect a replay differs from the check of then."""
+
+    MODEL = "MODEL"
+    ENCODER = "ENCODER"
+    CALIBRATION = "CALIBRATION"
+    WEIGHING = "WEIGHING"
+    PRECISION = "PRECISION"
+    OPTIONS = "OPTIONS"
+    RULE = "RULE"
+    RECORD = "RECORD"
+    VERSION = "VERSION"
+    CLAIM = "CLAIM"
+    UNSPECIFIED = "UNSPECIFIED"
+    """A value that a newer server knows and this client does not."""
+
+
+class StatementChangeKind(enum.StrEnum):
+    """What became of a statement that is or was evidence."""
+
+    CHANGED = "CHANGED"
+    DELETED = "DELETED"
+    RETRACTED = "RETRACTED"
+    SUPERSEDED = "SUPERSEDED"
+    NEW = "NEW"
+    UNSPECIFIED = "UNSPECIFIED"
+    """A value that a newer server knows and this client does not."""
+
+
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC, with a fraction only where there is one."""
     try:
@@ -179,15 +208,41 @@ class Statement(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class StatementFilter(_Record):
+    """Narrows a collection to some of its statements; what is left empty lets all through.
+
+    `speakers` (by name or alias), `publishers`: any of them; `labels`: all of them; whole names, in any case.
+    `stated_from` is inclusive, `stated_until` exclusive; both aware.
+    """
+
+    speakers: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    stated_from: datetime | None = None
+    stated_until: datetime | None = None
+    states: tuple[State, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AmbiguousName(_Record):
+    """A name that more than one speaker goes by; `speakers`: their full names, at most ten."""
+
+    name: str
+    speakers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim(_Record):
     """A claim to check. `speaker`, when set, is who is claimed to have said `text`.
 
-    `as_of`, aware: check against the record as it stood then; None: as it stands now.
+    `as_of`, aware: check against the record as it stood then; None: as it stands now. `filter`: look only at the
+    statements that pass.
     """
 
     text: str
     speaker: str = ""
     as_of: datetime | None = None
+    filter: StatementFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +254,7 @@ class CheckOptions(_Record):
     contradiction_margin: float | None = None
     topic_threshold: float | None = None
     max_evidence: int | None = None
+    explain: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +321,10 @@ class ClaimPart(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Provenance(_Record):
-    """What a verdict was made with; `options` has every default filled in.
+    """What a verdict was made with; `options` has every default filled in. All that `replay` needs.
 
-    `as_of`: the time that the record was looked at. `switched_off`: parts of the verdict rule that were off.
+    `as_of`: the time that the record was looked at. `switched_off`: parts of the verdict rule that were off although
+    they are on by default; `switched_on` the other way round.
     """
 
     model_id: str
@@ -276,6 +333,17 @@ class Provenance(_Record):
     store_revision: int
     as_of: datetime | None = None
     switched_off: tuple[str, ...] = ()
+    encoder_id: str = ""
+    encoder_revision: str = ""
+    collection: str = ""
+    filter: StatementFilter | None = None
+    calibration_revision: str = ""
+    weighing_revision: str = ""
+    switched_on: tuple[str, ...] = ()
+    server_version: str = ""
+    precision: str = ""
+    record_id: str = ""
+    check_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +361,7 @@ class CheckResult(_Record):
     """The verdict on one claim. `evidence`: the deciding statements first, then those nearest to the claim.
 
     `parts`: of a claim that says several things, each with its own verdict; empty when it was not split.
+    `ambiguous_names`: names in the claim or its filter that more than one speaker goes by.
     """
 
     verdict: Verdict
@@ -306,15 +375,58 @@ class CheckResult(_Record):
     timings: Timings
     explanation: str
     parts: tuple[ClaimPart, ...] = ()
+    ambiguous_names: tuple[AmbiguousName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StatementChange(_Record):
+    """One statement that is not as it was: its resource name, and what became of it."""
+
+    name: str
+    kind: StatementChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayChange(_Record):
+    """One respect in which a replay differs from the check of then, and `detail` in words.
+
+    `held`: the replay was made as then all the same. `statements`: with RECORD, those that are not as they were.
+    """
+
+    kind: ChangeKind
+    detail: str
+    held: bool
+    statements: tuple[StatementChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay(_Record):
+    """A check made again. `same`: verdict and reason are those of then; `changes`: what is not as it was then."""
+
+    result: CheckResult
+    same: bool
+    changes: tuple[ReplayChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(_Record):
+    """A statement that a search found. `score`: what the order was made of, 0 to 1; `similarity`: -1 to 1."""
+
+    statement: Statement
+    score: float
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
 class StatementPage(_Record):
-    """One page of a listing. `total_size`: statements in the collection now."""
+    """One page of a listing. `total_size`: statements in the collection now that pass the filter. `ambiguous_names`:
+    names in the filter that more than one speaker goes by.
+    """
 
     statements: tuple[Statement, ...]
     next_page_token: str
     total_size: int
+    ambiguous_names: tuple[AmbiguousName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,17 +48,16 @@ async def test_a_server_that_is_restarted_twice_loses_and_doubles_nothing(either
 
     def progress(now: Progress) -> None:
         seen.append(now)
-        if now.done in (100, 300):
+        if now.done == 100:
             fake.stop()
+            back.start()  # it stays away for a while
         if now.done == 300:
+            fake.stop()
             fake.start()
 
-    again = threading.Timer(0.5, fake.start)  # it stays away for a while the first time
-    again.start()
-    try:
-        outcomes = [o async for o in either.check_many(iter(claims(500)), in_flight=32, progress=progress)]
-    finally:
-        again.join()
+    back = threading.Timer(0.5, fake.start)
+    outcomes = [o async for o in either.check_many(iter(claims(500)), in_flight=32, progress=progress)]
+    back.join()
     assert verdicts(outcomes) == expected(500)
     assert [now.done for now in seen] == list(range(1, 501))
     assert seen[-1].restarts >= 2
@@ -83,9 +82,13 @@ async def test_nobody_there_at_all(make: Any) -> None:
 async def test_a_claim_refused_for_want_of_room_is_asked_again(either: Any, fake: FakeServer) -> None:
     busy = errors.Overloaded("busy", reason="OVERLOADED", retry_after=0.05)
     fake.fails("odd 5", busy)
+
+    def progress(now: Progress) -> None:
+        if now.done == 5:
+            again.start()
+
     again = threading.Timer(0.3, fake.says, ("odd 5", "CONTRADICTED"))
-    again.start()
-    outcomes = [o async for o in either.check_many(claims(20))]
+    outcomes = [o async for o in either.check_many(claims(20), progress=progress)]
     again.join()
     assert verdicts(outcomes) == expected(20)
     fake.fails("odd 5", busy)

@@ -80,6 +80,31 @@ class TestBehaviour:
         assert fake.checks[0].claim.as_of == datetime(2021, 8, 29, 23, 59, 59, 999_999, tzinfo=UTC)
         assert fake.checks[0].collection == "weather"
 
+    async def test_a_filter_and_a_replay(self, either: Any, fake: FakeServer) -> None:
+        narrowed = onrecord.StatementFilter(speakers=("Ada",), stated_from=datetime(2021, 8, 29, tzinfo=UTC))
+        fake.says("It rains.", "SUPPORTED", evidence=["Rain falls."])
+        then = await either.check("It rains.", filter=narrowed, options=onrecord.CheckOptions(explain=False))
+        assert fake.checks[0].claim.filter == narrowed
+        assert fake.checks[0].options.explain is False
+        again = await either.replay("It rains.", then)
+        assert (again.same, again.result.verdict, again.changes) == (True, "SUPPORTED", ())
+        fake.says("It rains.", "CONTRADICTED")
+        assert not (await either.replay("It rains.", then.to_dict())).same
+        with pytest.raises(errors.InvalidArgument) as caught:
+            await either.replay("It rains.", {"verdict": "MAYBE", "provenance": {"as_of": "once"}, "evidence": 5})
+        fields = [violation.field for violation in caught.value.violations]
+        assert fields == ["result.verdict", "result.provenance.as_of", "result.evidence"]
+
+    async def test_searching_and_listing_what_passes(self, either: Any) -> None:
+        await either.add_statement("Rain falls in May.", speaker="Ada")
+        await either.add_statement("Rain falls in June.", speaker="Bob")
+        await either.add_statement("Snow.", speaker="Bob")
+        by_bob = onrecord.StatementFilter(speakers=("bob",))
+        found = [result.statement.text async for result in either.search("rain in may", page_size=1)]
+        assert found == ["Rain falls in May.", "Rain falls in June."]
+        assert [r.statement.text async for r in either.search("rain", filter=by_bob)] == ["Rain falls in June."]
+        assert [s.text async for s in either.list_statements(filter=by_bob)] == ["Rain falls in June.", "Snow."]
+
     async def test_a_batch_with_a_bad_claim(self, either: Any, fake: FakeServer) -> None:
         fake.says("b", "CONTRADICTED")
         first, bad, last = await either.check_batch(["a", "\ud800", "b"])

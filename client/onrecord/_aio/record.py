@@ -9,7 +9,7 @@ from onrecord import _answer, types
 from onrecord._aio.driver import AnyIterable, AsyncDriver
 from onrecord._plans import importing, record
 from onrecord.errors import OnrecordError
-from onrecord.types import DEFAULT_COLLECTION, Collection, Source, Speaker, Statement
+from onrecord.types import DEFAULT_COLLECTION, Collection, Source, Speaker, Statement, StatementFilter
 
 
 class AsyncRecord(AsyncDriver):
@@ -50,20 +50,50 @@ class AsyncRecord(AsyncDriver):
         return await self._run(record.get(name, self._limit(timeout)))
 
     async def list_statements(
-        self, collection: str = DEFAULT_COLLECTION, *, page_size: int = 500, timeout: float | None = None
+        self,
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        filter: StatementFilter | None = None,
+        page_size: int = 500,
+        timeout: float | None = None,
     ) -> AsyncIterator[Statement]:
-        """Every statement of a collection in the order they were put there; pages are fetched as you go."""
-        async for page in self.statement_pages(collection, page_size=page_size, timeout=timeout):
+        """A collection's statements that pass, in the order they were put there; pages are fetched as you go."""
+        async for page in self.statement_pages(collection, filter=filter, page_size=page_size, timeout=timeout):
             for statement in page.statements:
                 yield statement
 
     async def statement_pages(
-        self, collection: str = DEFAULT_COLLECTION, *, page_size: int = 500, timeout: float | None = None
+        self,
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        filter: StatementFilter | None = None,
+        page_size: int = 500,
+        timeout: float | None = None,
     ) -> AsyncIterator[types.StatementPage]:
-        """The same page by page, each with the collection's size; at least one page, empty when nothing is there."""
-        pages = record.statement_pages(collection, page_size, self._limit(timeout))
+        """The same page by page, each with how many there are; at least one page, empty when nothing is there."""
+        pages = record.statement_pages(collection, filter, page_size, self._limit(timeout))
         while (page := await self._run(pages.next())) is not None:
             yield page
+
+    async def search(
+        self,
+        query: str,
+        *,
+        filter: StatementFilter | None = None,
+        collection: str = DEFAULT_COLLECTION,
+        min_similarity: float | None = None,
+        page_size: int = 20,
+        timeout: float | None = None,
+    ) -> AsyncIterator[types.SearchResult]:
+        """Statements by what they say, best first: by their words and by their meaning. Pages are fetched as you go.
+
+        query: a sentence, or a few words. filter: search only among the statements that pass. min_similarity: leave
+        out what is less similar, -1 to 1. At most 1,000 are found.
+        """
+        pages = record.search_pages(query, collection, filter, min_similarity, page_size, self._limit(timeout))
+        while (page := await self._run(pages.next())) is not None:
+            for found in page:
+                yield found
 
     async def update_statement(
         self, statement: Statement, fields: str | Sequence[str], *, timeout: float | None = None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 
-from onrecord import _answer, _request, types
+from onrecord import _answer, _kept, _request, types
 from onrecord._channel import MESSAGE_BUDGET
 from onrecord._places import at, too_large
 from onrecord._request import Fields
 from onrecord._split import Indexed, chunks
 from onrecord._steps import END, PULL, Call, Health, Pause, Plan
 from onrecord.errors import InvalidArgument, OnrecordError, Unavailable
-from onrecord.types import CheckOptions, CheckResult, Claim
+from onrecord.types import CheckOptions, CheckResult, Claim, StatementFilter
 from onrecord.v1 import check_service_pb2, server_info_service_pb2
 
 BATCH_ITEMS = 256
@@ -51,6 +52,7 @@ def check(
     claim: str | Claim,
     speaker: str | None,
     as_of: dt.date | None,
+    narrowed: StatementFilter | None,
     collection: str,
     options: CheckOptions | None,
     timeout: float | None,
@@ -59,12 +61,31 @@ def check(
     fields = Fields()
     request = check_service_pb2.CheckClaimRequest(
         parent=_request.parent(fields, collection),
-        claim=_request.claim(fields, claim, speaker, as_of=as_of),
+        claim=_request.claim(fields, claim, speaker, as_of=as_of, narrowed=narrowed),
         options=_request.options(fields, options),
     )
     fields.check()
     answer = yield Call("checks", "CheckClaim", request, timeout)
     return _answer.check_result(answer.result)
+
+
+def replay(
+    claim: str | Claim,
+    result: CheckResult | Mapping[str, object],
+    speaker: str | None,
+    collection: str,
+    timeout: float | None,
+) -> Plan[types.Replay]:
+    """See `Client.replay`."""
+    fields = Fields()
+    request = check_service_pb2.ReplayCheckRequest(
+        parent=_request.parent(fields, collection),
+        claim=_request.claim(fields, claim, speaker),
+        result=_kept.check_result(fields, result),
+    )
+    fields.check()
+    answer = yield Call("checks", "ReplayCheck", request, timeout)
+    return _answer.replay(answer)
 
 
 def score_pairs(timeout: float | None) -> Plan[list[types.PairScore]]:

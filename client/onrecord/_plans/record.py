@@ -15,7 +15,7 @@ from onrecord._split import Indexed, Packer
 from onrecord._status import from_status
 from onrecord._steps import END, PULL, Call, Plan
 from onrecord.errors import InvalidArgument, OnrecordError, ServerError
-from onrecord.types import Collection, Source, Speaker, Statement
+from onrecord.types import Collection, Source, Speaker, Statement, StatementFilter
 from onrecord.v1 import statement_pb2
 from onrecord.v1 import statement_service_pb2 as pb
 
@@ -115,12 +115,34 @@ class Pages:
         return self._convert(answer)
 
 
-def statement_pages(collection: str, page_size: int, timeout: float | None) -> Pages:
+def statement_pages(collection: str, narrowed: StatementFilter | None, page_size: int, timeout: float | None) -> Pages:
     """See `Client.statement_pages`."""
     fields = Fields()
-    request = pb.ListStatementsRequest(parent=_request.parent(fields, collection))
+    request = pb.ListStatementsRequest(
+        parent=_request.parent(fields, collection), filter=_request.statement_filter(fields, narrowed)
+    )
     fields.check()
     return Pages("ListStatements", request, page_size, _answer.statement_page, timeout)
+
+
+def search_pages(
+    query: str,
+    collection: str,
+    narrowed: StatementFilter | None,
+    min_similarity: float | None,
+    page_size: int,
+    timeout: float | None,
+) -> Pages:
+    """See `Client.search`."""
+    fields = Fields()
+    request = pb.SearchStatementsRequest(
+        parent=_request.parent(fields, collection),
+        query=fields.text("query", query),
+        filter=_request.statement_filter(fields, narrowed),
+        min_similarity=fields.number("min_similarity", min_similarity),
+    )
+    fields.check()
+    return Pages("SearchStatements", request, page_size, _answer.search_results, timeout)
 
 
 def collection_pages(page_size: int, timeout: float | None) -> Pages:

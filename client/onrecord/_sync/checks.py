@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from onrecord import _frames, _request, types
@@ -11,7 +11,7 @@ from onrecord._flow import MOST_IN_FLIGHT, STREAM_WINDOW, Flow
 from onrecord._plans import checks
 from onrecord._sync.driver import Driver
 from onrecord.errors import OnrecordError
-from onrecord.types import DEFAULT_COLLECTION, CheckOptions, Claim
+from onrecord.types import DEFAULT_COLLECTION, CheckOptions, Claim, StatementFilter
 
 Frame = TypeVar("Frame")
 
@@ -25,6 +25,7 @@ class Checks(Driver):
         *,
         speaker: str | None = None,
         as_of: dt.date | None = None,
+        filter: StatementFilter | None = None,
         collection: str = DEFAULT_COLLECTION,
         options: CheckOptions | None = None,
         timeout: float | None = None,
@@ -33,9 +34,10 @@ class Checks(Driver):
 
         speaker: who is claimed to have said it, when that does not stand in the claim itself.
         as_of: check against the record as it stood then, an aware datetime or a date (its end, in UTC).
+        filter: look only at the statements that pass.
         collection: its id ("default") or resource name ("collections/default").
         """
-        return self._run(checks.check(claim, speaker, as_of, collection, options, self._limit(timeout)))
+        return self._run(checks.check(claim, speaker, as_of, filter, collection, options, self._limit(timeout)))
 
     def check_batch(
         self,
@@ -147,6 +149,24 @@ class Checks(Driver):
         )
         filled: Frame = table.filled(list(outcomes))
         return filled
+
+    def replay(
+        self,
+        claim: str | Claim,
+        result: types.CheckResult | Mapping[str, object],
+        *,
+        speaker: str | None = None,
+        collection: str = "",
+        timeout: float | None = None,
+    ) -> types.Replay:
+        """Check a claim again as it was checked then: whether the verdict is the same, and what has changed since.
+
+        claim, speaker: as they were given then; a filter or as_of that the claim lacks is taken from the provenance.
+        result: what came of it then, as `check` gave it, or its JSON form (`CheckResult.to_dict`, a line of `onrecord
+            batch`). Its verdict and provenance are needed; its evidence is compared with what is on the record now.
+        collection: another one than that of then.
+        """
+        return self._run(checks.replay(claim, result, speaker, collection, self._limit(timeout)))
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None) -> list[types.PairScore]:
         """What the NLI model alone says of (premise, hypothesis) pairs, in their order. All or an error."""

@@ -9,7 +9,7 @@ from onrecord import _answer, types
 from onrecord._plans import importing, record
 from onrecord._sync.driver import Driver
 from onrecord.errors import OnrecordError
-from onrecord.types import DEFAULT_COLLECTION, Collection, Source, Speaker, Statement
+from onrecord.types import DEFAULT_COLLECTION, Collection, Source, Speaker, Statement, StatementFilter
 
 
 class Record(Driver):
@@ -50,19 +50,48 @@ class Record(Driver):
         return self._run(record.get(name, self._limit(timeout)))
 
     def list_statements(
-        self, collection: str = DEFAULT_COLLECTION, *, page_size: int = 500, timeout: float | None = None
+        self,
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        filter: StatementFilter | None = None,
+        page_size: int = 500,
+        timeout: float | None = None,
     ) -> Iterator[Statement]:
-        """Every statement of a collection in the order they were put there; pages are fetched as you go."""
-        for page in self.statement_pages(collection, page_size=page_size, timeout=timeout):
+        """A collection's statements that pass, in the order they were put there; pages are fetched as you go."""
+        for page in self.statement_pages(collection, filter=filter, page_size=page_size, timeout=timeout):
             yield from page.statements
 
     def statement_pages(
-        self, collection: str = DEFAULT_COLLECTION, *, page_size: int = 500, timeout: float | None = None
+        self,
+        collection: str = DEFAULT_COLLECTION,
+        *,
+        filter: StatementFilter | None = None,
+        page_size: int = 500,
+        timeout: float | None = None,
     ) -> Iterator[types.StatementPage]:
-        """The same page by page, each with the collection's size; at least one page, empty when nothing is there."""
-        pages = record.statement_pages(collection, page_size, self._limit(timeout))
+        """The same page by page, each with how many there are; at least one page, empty when nothing is there."""
+        pages = record.statement_pages(collection, filter, page_size, self._limit(timeout))
         while (page := self._run(pages.next())) is not None:
             yield page
+
+    def search(
+        self,
+        query: str,
+        *,
+        filter: StatementFilter | None = None,
+        collection: str = DEFAULT_COLLECTION,
+        min_similarity: float | None = None,
+        page_size: int = 20,
+        timeout: float | None = None,
+    ) -> Iterator[types.SearchResult]:
+        """Statements by what they say, best first: by their words and by their meaning. Pages are fetched as you go.
+
+        query: a sentence, or a few words. filter: search only among the statements that pass. min_similarity: leave
+        out what is less similar, -1 to 1. At most 1,000 are found.
+        """
+        pages = record.search_pages(query, collection, filter, min_similarity, page_size, self._limit(timeout))
+        while (page := self._run(pages.next())) is not None:
+            yield from page
 
     def update_statement(
         self, statement: Statement, fields: str | Sequence[str], *, timeout: float | None = None

@@ -20,6 +20,7 @@ from onrecord.errors import (
 )
 from onrecord.testing._wire import Failure
 from onrecord.types import DEFAULT_COLLECTION, Statement
+from onrecord.v1 import filter_pb2
 from onrecord.v1 import statement_pb2 as pb
 
 Call = Callable[[Any], Any]
@@ -78,10 +79,17 @@ class Record:
             raise Failure(NotFound(message, reason="STATEMENT_NOT_FOUND", resource_name=name))
         return self._current(self._statements[name], etag)
 
-    def of(self, parent: str) -> list[pb.Statement]:
-        """The statements of one collection."""
+    def of(self, parent: str, narrowed: filter_pb2.StatementFilter | None = None) -> list[pb.Statement]:
+        """The statements of one collection that pass."""
         begin = f"collections/{collection_of(parent)}/statements/"
-        return [stored for name, stored in self._statements.items() if name.startswith(begin)]
+        there = [stored for name, stored in self._statements.items() if name.startswith(begin)]
+        return there if narrowed is None else [stored for stored in there if passes(stored, narrowed)]
+
+    def search(self, parent: str, query: str, narrowed: filter_pb2.StatementFilter) -> list[pb.Statement]:
+        """Those that share a word with the query, most shared words first."""
+        words = set(query.casefold().split())
+        shared = {stored.name: len(words & set(stored.text.casefold().split())) for stored in self.of(parent, narrowed)}
+        return [self._statements[name] for name in sorted(shared, key=lambda name: -shared[name]) if shared[name]]
 
     def delete(self, name: str, etag: str) -> None:
         """Take one off."""
@@ -190,6 +198,25 @@ class Record:
         if etag and etag != stored.etag:
             raise Failure(Aborted(f"{stored.name} was changed meanwhile", reason="ETAG_MISMATCH"))
         return stored
+
+
+def passes(stored: pb.Statement, narrowed: filter_pb2.StatementFilter) -> bool:
+    """Whether a statement passes a filter, as a server decides it; names by their letters alone."""
+
+    def among(wanted: Any, *names: str) -> bool:
+        return not wanted or bool({name.casefold() for name in wanted} & {name.casefold() for name in names})
+
+    stated = stored.stated_time if stored.HasField("stated_time") else stored.source.publish_time
+    begin, end = narrowed.HasField("stated_from"), narrowed.HasField("stated_until")
+    return (
+        among(narrowed.speakers, stored.speaker.name, *stored.speaker.aliases)
+        and among(narrowed.publishers, stored.source.publisher)
+        and {label.casefold() for label in narrowed.labels} <= {label.casefold() for label in stored.labels}
+        and (not narrowed.states or stored.state in narrowed.states)
+        and (not (begin or end) or bool(stated.ByteSize()))
+        and (not begin or stated.ToNanoseconds() >= narrowed.stated_from.ToNanoseconds())
+        and (not end or stated.ToNanoseconds() < narrowed.stated_until.ToNanoseconds())
+    )
 
 
 def invalid(field: str, message: str, reason: str) -> InvalidArgument:

@@ -176,7 +176,8 @@ class FakeServer:
         """The result for a claim, or Failure."""
         if not claim.text:
             raise Failure(invalid("claim.text", "is empty", "REQUIRED"))
-        asked = Claim(claim.text, claim.speaker, _answer.time(claim, "as_of"))
+        narrowed = _answer.statement_filter(claim.filter) if claim.HasField("filter") else None
+        asked = Claim(claim.text, claim.speaker, _answer.time(claim, "as_of"), narrowed)
         with self._lock:
             self.checks.append(CheckCall(asked, collection_of(parent), _answer.options(options), method))
         for rule in reversed(self._rules):
@@ -253,6 +254,17 @@ class _Checks(check_grpc.CheckServiceServicer):
             except Failure as failure:
                 answer.error.CopyFrom(error_status(failure.error))
             yield answer
+
+    def ReplayCheck(self, request: pb.ReplayCheckRequest, context: grpc.ServicerContext) -> pb.ReplayCheckResponse:
+        self._fake.fail_if_told(context)
+        parent = request.parent or request.result.provenance.collection
+        try:
+            now = self._fake.outcome(parent, request.claim, request.result.provenance.options, "ReplayCheck")
+        except Failure as failure:
+            abort(context, failure.error)
+        then = request.result
+        same = (now.verdict, now.reason) == (then.verdict, then.reason)
+        return pb.ReplayCheckResponse(result=now, same=same)
 
     def ScorePairs(self, request: pb.ScorePairsRequest, context: grpc.ServicerContext) -> pb.ScorePairsResponse:
         self._fake.fail_if_told(context)

@@ -110,9 +110,18 @@ class StatementService(pb_grpc.StatementServiceServicer):
 
     def ListStatements(self, request: pb.ListStatementsRequest, context: grpc.ServicerContext) -> Any:
         def work() -> pb.ListStatementsResponse:
-            there = self._record.of(request.parent)
+            there = self._record.of(request.parent, request.filter)
             page, token = _page(there, request.page_size, request.page_token)
             return pb.ListStatementsResponse(statements=page, next_page_token=token, total_size=len(there))
+
+        return self._answer(context, work)
+
+    def SearchStatements(self, request: pb.SearchStatementsRequest, context: grpc.ServicerContext) -> Any:
+        def work() -> pb.SearchStatementsResponse:
+            found = self._record.search(request.parent, request.query, request.filter)
+            page, token = _page(found, request.page_size, request.page_token)
+            results = [pb.SearchResult(statement=item, score=0.5, similarity=0.5) for item in page]
+            return pb.SearchStatementsResponse(results=results, next_page_token=token)
 
         return self._answer(context, work)
 

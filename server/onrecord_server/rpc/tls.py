@@ -25,13 +25,15 @@ class TlsFiles:
 
 
 def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
-    """What the port is opened with. ConfigError when a file is unreadable, no PEM, or the key is of another certificate.
+    """What the port is opened with. ConfigError when a file cannot be read, is no PEM, or the key is another's.
 
     A new connection finds changed files; where those are unusable the log says so and the ones before stay.
     """
     held = _Held(files)
     return grpc.dynamic_ssl_server_credentials(
-        held.configuration, held.changed, require_client_authentication=files.client_ca is not None
+        held.configuration,
+        held.changed,  # type: ignore[arg-type]  # None, too: no change
+        require_client_authentication=files.client_ca is not None,
     )
 
 
@@ -45,7 +47,7 @@ class _Held:
         self.configuration = _read(files)
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """What to use from now on, None when that is the same. gRPC asks before each handshake, in threads of its own."""
+        """What to use from now on, None when that is the same. gRPC asks before each handshake, in its own threads."""
         with self._lock:
             times = self._times()
             if times == self._written:
