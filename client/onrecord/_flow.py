@@ -15,7 +15,7 @@ from onrecord import _answer, _request
 from onrecord._channel import MESSAGE_BUDGET
 from onrecord._places import at
 from onrecord._request import Fields
-from onrecord._status import from_status
+from onrecord._status import STREAM_BROKE, from_status
 from onrecord.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -87,6 +87,8 @@ class Flow:
         self._answers = 0  # over the present stream
         self._failing_since: float | None = None
         self._pause = _FIRST_PAUSE
+        self.hesitates = False
+        """Whether the next stream is to wait before its first message, for the server to say why it wants none."""
         self.ended = False
         """Set by whoever reads the claims, after the last one."""
 
@@ -141,7 +143,7 @@ class Flow:
         self._open.popleft()
         self._sent -= 1
         self._answers += 1
-        self._failing_since, self._pause = None, _FIRST_PAUSE
+        self._failing_since, self._pause, self.hesitates = None, _FIRST_PAUSE, False
         self._done += 1
         self._failed += isinstance(outcome, OnrecordError)
         return outcome
@@ -152,6 +154,9 @@ class Flow:
 
     def broke(self, error: OnrecordError) -> Exception:
         """What follows from the present stream's failure: Again, or the error itself for the caller."""
+        if error.reason == STREAM_BROKE and not self._answers and not self.hesitates:
+            self.hesitates = True
+            return Again(0.0)
         if self._patience is None or not isinstance(error, Unavailable | Overloaded | DeadlineExceeded | Cancelled):
             return error
         if isinstance(error, DeadlineExceeded):

@@ -29,8 +29,8 @@ from onrecord.errors import (
 )
 
 DETAILS_KEY = "grpc-status-details-bin"
-CORE_ERROR = "error from Core"
-"""In the details of what grpc.aio says of a write into a stream that has just broken."""
+STREAM_BROKE = "STREAM_BROKE"
+"""The reason when grpc.aio tells only that a write met the end of its stream, and not how the server ended it."""
 
 CLASSES: dict[str, type[OnrecordError]] = {
     "CANCELLED": Cancelled,
@@ -124,8 +124,8 @@ def from_rpc_error(
     if code == "UNKNOWN" and "uri is not valid" in details:  # gRPC met it with the first call only
         message = f'{target} is no address; give HOST:PORT, as "127.0.0.1:50051"'
         return InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
-    if code == "INTERNAL" and CORE_ERROR in details:
-        return Unavailable(_unavailable(target, "in the middle of a stream", answered_before))
+    if code == "INTERNAL" and "error from Core" in details:
+        return Unavailable(_unavailable(target, "a write met its end", answered_before), reason=STREAM_BROKE)
     if code in ("UNKNOWN", "INTERNAL") and _NOT_GRPC.search(details):
         return Unavailable(_unavailable(target, details, answered_before))
     return CLASSES[code](f"{target} answered {code}: {details or 'no details'}", code=code)

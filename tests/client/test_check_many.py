@@ -97,9 +97,10 @@ async def test_a_claim_refused_for_want_of_room_is_asked_again(either: Any, fake
 
 
 async def test_errors_that_waiting_does_not_mend_are_raised_at_once(either: Any, fake: FakeServer) -> None:
-    fake.fails_next(errors.Unauthenticated("no token", reason="UNAUTHENTICATED"))
-    with pytest.raises(errors.Unauthenticated):
-        [o async for o in either.check_many(claims(3))]
+    for method in (either.check_many, either.check_stream):
+        fake.fails_next(*[errors.Unauthenticated("no token", reason="UNAUTHENTICATED")] * 5)
+        with pytest.raises(errors.Unauthenticated):
+            [o async for o in method(claims(3))]
 
 
 async def test_reading_is_bounded_by_what_is_taken(either: Any) -> None:

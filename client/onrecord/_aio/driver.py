@@ -19,6 +19,8 @@ from onrecord.v1 import check_service_pb2 as pb
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
+HESITATION_SECONDS = 0.2
+
 AnyIterable = Iterable[Item] | AsyncIterable[Item]
 """What an AsyncClient takes in the place of many items."""
 
@@ -180,6 +182,8 @@ class _Pump:
         self._more.set()
 
     async def _requests(self, turn: int) -> AsyncIterator[pb.StreamCheckClaimsRequest]:
+        if self.flow.hesitates:
+            await asyncio.sleep(HESITATION_SECONDS)
         while turn == self._turn:
             if (request := self.flow.to_send()) is not None:
                 yield request

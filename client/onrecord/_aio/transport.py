@@ -12,30 +12,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onrecord._channel import Endpoint, wake_grpc
 from onrecord._places import for_caller
-from onrecord._status import CORE_ERROR, from_rpc_error
+from onrecord._status import from_rpc_error
 from onrecord._transport import CLOSED
 from onrecord.errors import Cancelled, ClientClosed, ClientMisplaced, OnrecordError
 from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
 
 _CANCELLED = "the call was given up: the client was closed meanwhile"
-
-
-async def _settled(call: Any, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
-    """The status of a stream that ended.
-
-    A write that meets the end of its stream makes grpc.aio report an INTERNAL of its own, until the status that the
-    server sent has been read, too.
-    """
-    for _ in range(20):
-        code = await call.code()
-        if code is not grpc.StatusCode.INTERNAL or CORE_ERROR not in (await call.details() or ""):
-            break
-        await asyncio.sleep(0.01)
-    else:
-        return error
-    return grpc.aio.AioRpcError(
-        code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
-    )
 
 
 class AsyncTransport(Protocol):
@@ -132,8 +114,8 @@ class AsyncChannelTransport:
                 self._answered = True
                 yield answer
             return
-        except grpc.aio.AioRpcError as error:
-            failure = self._failure(await _settled(call, error), timeout)
+        except grpc.RpcError as error:
+            failure = self._failure(error, timeout)
         except asyncio.CancelledError as error:
             failure = self._given_up(error)
         finally:
