@@ -26,6 +26,7 @@ Member = TypeVar("Member", bound=enum.StrEnum)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@functools.lru_cache(maxsize=256)  # an answer names dozens, and looking one up takes as long as the rest of a statement
 def member(kind: type[Member], wire: Any, value: int) -> Member:
     """The member named as on the wire without its prefix; UNSPECIFIED for a value that this client does not know."""
     try:
@@ -34,7 +35,6 @@ def member(kind: type[Member], wire: Any, value: int) -> Member:
         return kind("UNSPECIFIED")
 
 
-@functools.cache
 def _prefix(kind: type[enum.StrEnum]) -> str:
     """What the names of an enum's values begin with on the wire: STATEMENT_CHANGE_KIND_ of StatementChangeKind."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper() + "_"
