@@ -1,6 +1,6 @@
 """What the Python clients cost: one check over the raw stub, and `check_many` over what the load generator reaches.
 
-    python tests/bench/client_overhead.py [--checks 1500] [--claims 4000] [--rounds 5]
+    python tests/bench/client_overhead.py [--checks 1500] [--claims 4000] [--rounds 5] [--seconds 8]
 
 Serves the article of seeds/ with the declared fake model, so that the server has as little to do as it can. Checks: one
 warm claim at a time over the raw stub, `Client.check` and `AsyncClient.check`, in turns, medians. Many: claims a second
@@ -26,8 +26,8 @@ from onrecord.v1 import check_service_pb2, check_service_pb2_grpc
 
 MODES = (
     ("--mix", "check=1", "--concurrency", "32"),
-    ("--mix", "batch=1", "--size", "256", "--concurrency", "2"),
-    ("--mix", "stream=1", "--size", "256", "--concurrency", "2"),
+    ("--mix", "batch=1", "--size", "64", "--concurrency", "4"),
+    ("--mix", "stream=1", "--size", "64", "--concurrency", "4"),
 )
 
 
@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("--checks", type=int, default=1_500)
     parser.add_argument("--claims", type=int, default=4_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=8, help="of each run of the load generator")
     given = parser.parse_args()
     met = True
     with served("--model", "fake", "--encoder", "fake", "--cache-pairs", "0") as (address, _):
@@ -136,7 +137,7 @@ def main() -> int:
             rates.setdefault("Client", []).append(many(address, given.claims))
             rates.setdefault("AsyncClient", []).append(asyncio.run(many_awaiting(address, given.claims)))
             for mode in MODES:
-                rates.setdefault(mode[1], []).append(closed_loop(address, mode, 4))
+                rates.setdefault(mode[1], []).append(closed_loop(address, mode, given.seconds))
         medians = {name: statistics.median(values) for name, values in rates.items()}
         best = max(medians[mode[1]] for mode in MODES)
         shown = ", ".join(f"{name} {rate:.0f}/s" for name, rate in medians.items())
