@@ -199,6 +199,9 @@ def check_result(message: check_service_pb2.CheckResult) -> types.CheckResult:
             precision=provenance.precision,
             record_id=provenance.record_id,
             check_time=time(provenance, "check_time"),
+            requested_options=options(provenance.requested_options)
+            if provenance.HasField("requested_options")
+            else None,
         ),
         timings=types.Timings(timings.retrieval_ms, timings.queue_ms, timings.inference_ms, timings.total_ms),
         explanation=message.explanation,

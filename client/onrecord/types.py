@@ -344,6 +344,7 @@ class Provenance(_Record):
     precision: str = ""
     record_id: str = ""
     check_time: datetime | None = None
+    requested_options: CheckOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
