@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test eval bench check proto proto-check lint clean
+.PHONY: install demo test eval bench check proto proto-check client client-check lint clean
 
 install: $(STAMP)
 
@@ -53,7 +53,7 @@ bench: install
 		$(if $(CLAIMS),--claims $(CLAIMS)) $(if $(STATEMENTS),--statements $(STATEMENTS))
 
 # Everything a change must pass besides the tests.
-check: install proto-check lint
+check: install proto-check client-check lint
 
 lint:
 	$(BIN)/ruff check .
@@ -70,6 +70,13 @@ proto: install
 proto-check: install
 	$(BIN)/python scripts/generate_stubs.py --check
 	$(BIN)/python scripts/generate_openapi.py --check
+
+# Regenerate the waiting client from the one that awaits.
+client: install
+	$(BIN)/python scripts/generate_client.py
+
+client-check: install
+	$(BIN)/python scripts/generate_client.py --check
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

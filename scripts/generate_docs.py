@@ -69,7 +69,9 @@ The reasons of the violations that `INVALID_FIELDS` lists. What exceeds a limit 
 
 The `onrecord` package refuses some requests before it sends them, with the same reasons and with its own: `WRONG_TYPE`
 (a value has another type than the field), `INVALID_TARGET` (no address of a server), `INVALID_TOKEN` (a token that is
-not printable ASCII). `onrecord batch` reports a line that holds no claim with the reason `BAD_LINE`.
+not printable ASCII), `INVALID_CERTIFICATE` (a file that cannot be read or is no PEM), `NO_SUCH_COLUMN`,
+`COLUMN_EXISTS` and `NOT_UNIQUE` (columns of a frame). `STREAM_BROKE`: a stream ended in the middle of a write, and its
+status was lost.
 """
 
 

@@ -15,11 +15,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from onrecord.async_client import AsyncClient
     from onrecord.client import Client
     from onrecord.errors import (
+        Aborted,
         AlreadyExists,
         Cancelled,
         ClientClosed,
+        ClientMisplaced,
         DeadlineExceeded,
         FailedPrecondition,
         FieldViolation,
@@ -28,16 +31,20 @@ if TYPE_CHECKING:
         OnrecordError,
         Overloaded,
         PermissionDenied,
+        Retryable,
         ServerError,
         Unauthenticated,
         Unavailable,
     )
     from onrecord.types import (
+        AmbiguousName,
+        ChangeKind,
         CheckOptions,
         CheckResult,
         Claim,
         ClaimAttribution,
         ClaimPart,
+        Collection,
         Evidence,
         ImportFailure,
         ImportReport,
@@ -46,23 +53,36 @@ if TYPE_CHECKING:
         ModelInfo,
         NliScores,
         PairScore,
+        Progress,
         Provenance,
         Reason,
         Relation,
+        Replay,
+        ReplayChange,
+        SearchResult,
         ServerInfo,
         Source,
         Speaker,
         Stance,
+        State,
         Statement,
+        StatementChange,
+        StatementChangeKind,
+        StatementFilter,
         StatementPage,
+        Superseded,
         TextSpan,
         Timings,
         Verdict,
     )
 
 __all__ = [
+    "Aborted",
     "AlreadyExists",
+    "AmbiguousName",
+    "AsyncClient",
     "Cancelled",
+    "ChangeKind",
     "CheckOptions",
     "CheckResult",
     "Claim",
@@ -70,6 +90,8 @@ __all__ = [
     "ClaimPart",
     "Client",
     "ClientClosed",
+    "ClientMisplaced",
+    "Collection",
     "DeadlineExceeded",
     "Evidence",
     "FailedPrecondition",
@@ -86,16 +108,26 @@ __all__ = [
     "Overloaded",
     "PairScore",
     "PermissionDenied",
+    "Progress",
     "Provenance",
     "Reason",
     "Relation",
+    "Replay",
+    "ReplayChange",
+    "Retryable",
+    "SearchResult",
     "ServerError",
     "ServerInfo",
     "Source",
     "Speaker",
     "Stance",
+    "State",
     "Statement",
+    "StatementChange",
+    "StatementChangeKind",
+    "StatementFilter",
     "StatementPage",
+    "Superseded",
     "TextSpan",
     "Timings",
     "Unauthenticated",
@@ -104,11 +136,14 @@ __all__ = [
     "__version__",
 ]
 
+_CLIENTS = {"AsyncClient": "async_client", "Client": "client"}
 _ERRORS = frozenset(
     {
+        "Aborted",
         "AlreadyExists",
         "Cancelled",
         "ClientClosed",
+        "ClientMisplaced",
         "DeadlineExceeded",
         "FailedPrecondition",
         "FieldViolation",
@@ -117,6 +152,7 @@ _ERRORS = frozenset(
         "OnrecordError",
         "Overloaded",
         "PermissionDenied",
+        "Retryable",
         "ServerError",
         "Unauthenticated",
         "Unavailable",
@@ -135,7 +171,7 @@ def __getattr__(name: str) -> object:
             return "0+source"
     if name not in __all__:
         raise AttributeError(f"module 'onrecord' has no attribute {name!r}")
-    module = "client" if name == "Client" else "errors" if name in _ERRORS else "types"
+    module = _CLIENTS.get(name) or ("errors" if name in _ERRORS else "types")
     value: object = getattr(importlib.import_module(f"onrecord.{module}"), name)
     globals()[name] = value
     return value

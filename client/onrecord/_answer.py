@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import functools
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from onrecord._status import from_status
 from onrecord.errors import OnrecordError, ServerError
 from onrecord.v1 import (
     check_service_pb2,
+    filter_pb2,
     server_info_service_pb2,
     statement_pb2,
     statement_service_pb2,
@@ -23,12 +26,18 @@ Member = TypeVar("Member", bound=enum.StrEnum)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@functools.lru_cache(maxsize=256)  # an answer names dozens, and looking one up takes as long as the rest of a statement
 def member(kind: type[Member], wire: Any, value: int) -> Member:
     """The member named as on the wire without its prefix; UNSPECIFIED for a value that this client does not know."""
     try:
-        return kind(wire.Name(value).removeprefix(f"{kind.__name__.upper()}_"))
+        return kind(wire.Name(value).removeprefix(_prefix(kind)))
     except ValueError:
         return kind("UNSPECIFIED")
+
+
+def _prefix(kind: type[enum.StrEnum]) -> str:
+    """What the names of an enum's values begin with on the wire: STATEMENT_CHANGE_KIND_ of StatementChangeKind."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper() + "_"
 
 
 def time(message: Any, field: str) -> datetime | None:
@@ -71,6 +80,24 @@ def statement(message: statement_pb2.Statement) -> types.Statement:
         original_span=span(message, "original_span"),
         create_time=time(message, "create_time"),
         etag=message.etag,
+        state=member(types.State, statement_pb2.State, message.state or statement_pb2.STATE_ACTIVE),
+        superseded_by=message.superseded_by,
+        state_time=time(message, "state_time"),
+        update_time=time(message, "update_time"),
+    )
+
+
+def collection(message: statement_pb2.Collection) -> types.Collection:
+    """A collection."""
+    return types.Collection(
+        name=message.name,
+        display_name=message.display_name,
+        description=message.description,
+        statement_count=message.statement_count,
+        create_time=time(message, "create_time"),
+        update_time=time(message, "update_time"),
+        etag=message.etag,
+        pending_count=message.pending_count,
     )
 
 
@@ -84,6 +111,7 @@ def options(message: check_service_pb2.CheckOptions) -> types.CheckOptions:
         contradiction_margin=message.contradiction_margin if message.HasField("contradiction_margin") else None,
         topic_threshold=message.topic_threshold if message.HasField("topic_threshold") else None,
         max_evidence=message.max_evidence if message.HasField("max_evidence") else None,
+        explain=message.explain if message.HasField("explain") else None,
     )
 
 
@@ -160,24 +188,90 @@ def check_result(message: check_service_pb2.CheckResult) -> types.CheckResult:
             provenance.store_revision,
             time(provenance, "as_of"),
             tuple(provenance.switched_off),
+            encoder_id=provenance.encoder_id,
+            encoder_revision=provenance.encoder_revision,
+            collection=provenance.collection,
+            filter=statement_filter(provenance.filter) if provenance.HasField("filter") else None,
+            calibration_revision=provenance.calibration_revision,
+            weighing_revision=provenance.weighing_revision,
+            switched_on=tuple(provenance.switched_on),
+            server_version=provenance.server_version,
+            precision=provenance.precision,
+            record_id=provenance.record_id,
+            check_time=time(provenance, "check_time"),
+            requested_options=options(provenance.requested_options)
+            if provenance.HasField("requested_options")
+            else None,
         ),
         timings=types.Timings(timings.retrieval_ms, timings.queue_ms, timings.inference_ms, timings.total_ms),
         explanation=message.explanation,
         parts=tuple(claim_part(part) for part in message.parts),
+        ambiguous_names=ambiguous_names(message),
     )
+
+
+def statement_filter(message: filter_pb2.StatementFilter) -> types.StatementFilter:
+    """A filter."""
+    return types.StatementFilter(
+        speakers=tuple(message.speakers),
+        publishers=tuple(message.publishers),
+        labels=tuple(message.labels),
+        stated_from=time(message, "stated_from"),
+        stated_until=time(message, "stated_until"),
+        states=tuple(member(types.State, statement_pb2.State, state) for state in message.states),
+    )
+
+
+def ambiguous_names(message: Any) -> tuple[types.AmbiguousName, ...]:
+    """Names that more than one speaker goes by."""
+    return tuple(types.AmbiguousName(item.name, tuple(item.speakers)) for item in message.ambiguous_names)
+
+
+def search_results(message: statement_service_pb2.SearchStatementsResponse) -> list[types.SearchResult]:
+    """One page of what was found."""
+    return [types.SearchResult(statement(item.statement), item.score, item.similarity) for item in message.results]
+
+
+def replay(message: check_service_pb2.ReplayCheckResponse) -> types.Replay:
+    """A check made again."""
+    changes = [
+        types.ReplayChange(
+            member(types.ChangeKind, check_service_pb2.ChangeKind, change.kind),
+            change.detail,
+            change.held,
+            tuple(
+                types.StatementChange(
+                    item.name, member(types.StatementChangeKind, check_service_pb2.StatementChangeKind, item.kind)
+                )
+                for item in change.statements
+            ),
+        )
+        for change in message.changes
+    ]
+    return types.Replay(check_result(message.result), message.same, tuple(changes))
 
 
 def statement_page(message: statement_service_pb2.ListStatementsResponse) -> types.StatementPage:
     """One page of a listing."""
     return types.StatementPage(
-        tuple(statement(item) for item in message.statements), message.next_page_token, message.total_size
+        tuple(statement(item) for item in message.statements),
+        message.next_page_token,
+        message.total_size,
+        ambiguous_names(message),
     )
+
+
+def exported(message: statement_service_pb2.ExportStatementsResponse) -> list[types.Statement]:
+    """One piece of an export."""
+    return [statement(item) for item in message.statements]
 
 
 def import_report(message: statement_service_pb2.ImportStatementsResponse) -> types.ImportReport:
     """What an import did."""
     failures = tuple(types.ImportFailure(item.index, from_status(item.status)) for item in message.failures)
-    return types.ImportReport(message.created_count, message.failed_count, failures)
+    return types.ImportReport(
+        message.created_count, message.failed_count, failures, message.replayed_count, message.pending_count
+    )
 
 
 def ingest_report(message: statement_service_pb2.IngestDocumentResponse) -> types.IngestReport:
@@ -212,6 +306,7 @@ def server_info(message: server_info_service_pb2.GetServerInfoResponse) -> types
         statement_count=message.statement_count,
         default_options=options(message.default_options),
         limits=tuple(types.Limit(x.name, x.value, x.unit, x.error_reason) for x in message.limits),
+        pending_count=message.pending_count,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from onrecord.errors import FieldViolation, InvalidArgument
-from onrecord.types import Source, Speaker, Stance, Statement
+from onrecord.types import Source, Speaker, Stance, State, Statement
 
 
 def parse_time(value: str) -> datetime:
@@ -87,6 +87,15 @@ class Reader:
             self.bad(key, f"needs ASSERTED, DENIED or QUESTIONED, not {value!r}")
             return Stance.ASSERTED
 
+    def state(self, key: str) -> State:
+        """One of the states by name, any case; ACTIVE when absent."""
+        value = self.text(key).strip().upper() or State.ACTIVE.value
+        try:
+            return State(value)
+        except ValueError:
+            self.bad(key, f"needs ACTIVE, RETRACTED or SUPERSEDED, not {value!r}")
+            return State.ACTIVE
+
     def object(self, key: str) -> Reader:
         """A nested object, empty when it is absent."""
         value = self._data.get(key)
@@ -141,6 +150,9 @@ def statement_from_dict(data: Mapping[str, object]) -> Statement:
         valid_until=fields.time("valid_until"),
         labels=fields.texts("labels"),
         original=fields.text("original"),
+        state=fields.state("state"),
+        superseded_by=fields.text("superseded_by"),
+        state_time=fields.time("state_time"),
     )
     if violations:
         raise InvalidArgument.of(violations)

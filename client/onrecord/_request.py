@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence, Sized
 from datetime import UTC, date, datetime, time
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onrecord.errors import FieldViolation, InvalidArgument
-from onrecord.types import CheckOptions, Claim, Source, Speaker, Stance, Statement
-from onrecord.v1 import check_service_pb2, statement_pb2
+from onrecord.types import (
+    CheckOptions,
+    Claim,
+    Collection,
+    Source,
+    Speaker,
+    Stance,
+    State,
+    Statement,
+    StatementFilter,
+)
+from onrecord.v1 import check_service_pb2, filter_pb2, statement_pb2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT32 = range(-(2**31), 2**31)
@@ -103,10 +114,24 @@ def seconds(field: str, value: object) -> float:
     raise InvalidArgument.of([FieldViolation(field, message, reason)])
 
 
-def many(fields: Fields, field: str, values: object) -> None:
-    """Refuse one item in the place of many: a str would be read letter by letter, a dict key by key."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        fields.bad(field, f"needs a list or another iterable of items, not {type(values).__name__}")
+def whole(field: str, value: object, most: int) -> int:
+    """An int from 1 to `most`, or InvalidArgument."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgument.of([FieldViolation(field, f"needs an int, not {type(value).__name__}", "WRONG_TYPE")])
+    if not 1 <= value <= most:
+        raise InvalidArgument.of([FieldViolation(field, f"needs a number from 1 to {most:,}", "OUT_OF_RANGE")])
+    return value
+
+
+def length(items: object) -> int | None:
+    """How many there are, where that can be told without reading them."""
+    return len(items) if isinstance(items, Sized) else None
+
+
+def not_many(field: str, values: object) -> InvalidArgument:
+    """The error for one item in the place of many, or for what holds no items."""
+    message = f"needs a list or another iterable of items, not {type(values).__name__}"
+    return InvalidArgument.of([FieldViolation(field, message, "WRONG_TYPE")])
 
 
 def parent(fields: Fields, collection: object) -> str:
@@ -121,17 +146,39 @@ def claim(
     speaker: str | None = None,
     prefix: str = "claim",
     as_of: date | None = None,
+    narrowed: StatementFilter | None = None,
 ) -> check_service_pb2.Claim:
-    """A claim; `speaker` and `as_of` override the claim's own."""
+    """A claim; `speaker`, `as_of` and `narrowed` override the claim's own."""
     if isinstance(value, Claim):
         text, named = value.text, value.speaker if speaker is None else speaker
         moment: object = value.as_of if as_of is None else as_of
+        narrowed = value.filter if narrowed is None else narrowed
     else:
         text, named, moment = value, speaker or "", as_of
     return check_service_pb2.Claim(
         text=fields.text(f"{prefix}.text", text),
         speaker=fields.text(f"{prefix}.speaker", named),
         as_of=fields.time(f"{prefix}.as_of", end_of_day(moment)),
+        filter=statement_filter(fields, narrowed, f"{prefix}.filter"),
+    )
+
+
+def statement_filter(
+    fields: Fields, value: StatementFilter | None, prefix: str = "filter"
+) -> filter_pb2.StatementFilter | None:
+    """A filter; None stays None."""
+    if value is None:
+        return None
+    if not isinstance(value, StatementFilter):
+        fields.bad(prefix, f"needs a StatementFilter, not {type(value).__name__}")
+        return None
+    return filter_pb2.StatementFilter(
+        speakers=fields.texts(f"{prefix}.speakers", value.speakers),
+        publishers=fields.texts(f"{prefix}.publishers", value.publishers),
+        labels=fields.texts(f"{prefix}.labels", value.labels),
+        stated_from=fields.time(f"{prefix}.stated_from", value.stated_from),
+        stated_until=fields.time(f"{prefix}.stated_until", value.stated_until),
+        states=[state(fields, item, f"{prefix}.states[{index}]") for index, item in enumerate(value.states)],
     )
 
 
@@ -148,6 +195,7 @@ def options(fields: Fields, value: CheckOptions | None) -> check_service_pb2.Che
         contradiction_margin=fields.number("options.contradiction_margin", value.contradiction_margin),
         topic_threshold=fields.number("options.topic_threshold", value.topic_threshold),
         max_evidence=fields.count("options.max_evidence", value.max_evidence),
+        explain=None if value.explain is None else bool(value.explain),
     )
 
 
@@ -180,6 +228,15 @@ def stance(fields: Fields, value: Stance, field: str) -> statement_pb2.Stance.Va
         return statement_pb2.STANCE_UNSPECIFIED
 
 
+def state(fields: Fields, value: State, field: str) -> statement_pb2.State.ValueType:
+    """A state, or its name."""
+    try:
+        return statement_pb2.State.Value(f"STATE_{State(value).value}")
+    except ValueError:
+        fields.bad(field, f"needs a State, not {value!r}")
+        return statement_pb2.STATE_UNSPECIFIED
+
+
 def source(fields: Fields, value: Source, prefix: str = "source") -> statement_pb2.Source:
     """Where something was published."""
     if not isinstance(value, Source):
@@ -208,7 +265,28 @@ def statement(fields: Fields, value: Statement, prefix: str = "statement") -> st
         valid_until=fields.time(f"{prefix}.valid_until", value.valid_until),
         labels=fields.texts(f"{prefix}.labels", value.labels),
         original=fields.text(f"{prefix}.original", value.original),
+        state=state(fields, value.state, f"{prefix}.state"),
+        superseded_by=fields.text(f"{prefix}.superseded_by", value.superseded_by),
+        state_time=fields.time(f"{prefix}.state_time", value.state_time),
     )
+
+
+def collection(fields: Fields, value: Collection) -> statement_pb2.Collection:
+    """A collection; what only the server sets is left out."""
+    if not isinstance(value, Collection):
+        fields.bad("collection", f"needs a Collection, not {type(value).__name__}")
+        return statement_pb2.Collection()
+    return statement_pb2.Collection(
+        name=parent(fields, value.name),
+        display_name=fields.text("collection.display_name", value.display_name),
+        description=fields.text("collection.description", value.description),
+        etag=fields.text("collection.etag", value.etag),
+    )
+
+
+def mask(fields: Fields, value: object) -> FieldMask:
+    """Paths of fields to change; one alone may be a str."""
+    return FieldMask(paths=fields.texts("fields", (value,) if isinstance(value, str) else value))
 
 
 def draft(value: str | Statement, speaker: str | Speaker | None) -> Statement:

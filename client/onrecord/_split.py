@@ -1,4 +1,4 @@
-"""Splits what a caller gives into messages that a server takes: by number of items and by bytes."""
+"""Packs what a caller gives into messages that a server takes: by number of items and by bytes."""
 
 from __future__ import annotations
 
@@ -34,16 +34,36 @@ class Indexed(Generic[Message]):
 _ENVELOPE = 8  # tag and length of a repeated field's item, at most
 
 
-def chunks(items: Iterable[Item], *, most: int, budget: int) -> Iterator[list[Item]]:
-    """Consecutive lists of at most `most` items and about `budget` bytes; an item over the budget goes alone."""
-    chunk: list[Item] = []
-    size = 0
-    for item in items:
+class Packer(Generic[Item]):
+    """Fills chunks of at most `most` items and about `budget` bytes; an item over the budget goes alone."""
+
+    def __init__(self, *, most: int, budget: int) -> None:
+        self._most = most
+        self._budget = budget
+        self._chunk: list[Item] = []
+        self._size = 0
+
+    def add(self, item: Item) -> list[Item] | None:
+        """Take an item; the chunk before it when that has no room for it."""
         cost = item.ByteSize() + _ENVELOPE
-        if chunk and (len(chunk) == most or size + cost > budget):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(item)
-        size += cost
-    if chunk:
-        yield chunk
+        full = None
+        if self._chunk and (len(self._chunk) == self._most or self._size + cost > self._budget):
+            full = self.rest()
+        self._chunk.append(item)
+        self._size += cost
+        return full
+
+    def rest(self) -> list[Item]:
+        """What is left, and forget it."""
+        chunk, self._chunk, self._size = self._chunk, [], 0
+        return chunk
+
+
+def chunks(items: Iterable[Item], *, most: int, budget: int) -> Iterator[list[Item]]:
+    """All of them, packed."""
+    packer: Packer[Item] = Packer(most=most, budget=budget)
+    for item in items:
+        if full := packer.add(item):
+            yield full
+    if last := packer.rest():
+        yield last

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from onrecord.errors import (
+    Aborted,
     AlreadyExists,
     Cancelled,
     DeadlineExceeded,
@@ -21,12 +22,15 @@ from onrecord.errors import (
     OnrecordError,
     Overloaded,
     PermissionDenied,
+    Retryable,
     ServerError,
     Unauthenticated,
     Unavailable,
 )
 
 DETAILS_KEY = "grpc-status-details-bin"
+STREAM_BROKE = "STREAM_BROKE"
+"""The reason when grpc.aio tells only that a write met the end of its stream, and not how the server ended it."""
 
 CLASSES: dict[str, type[OnrecordError]] = {
     "CANCELLED": Cancelled,
@@ -38,7 +42,7 @@ CLASSES: dict[str, type[OnrecordError]] = {
     "PERMISSION_DENIED": PermissionDenied,
     "RESOURCE_EXHAUSTED": Overloaded,  # a full disk and a large message, too: see `_class_of`
     "FAILED_PRECONDITION": FailedPrecondition,
-    "ABORTED": ServerError,
+    "ABORTED": Aborted,
     "OUT_OF_RANGE": InvalidArgument,
     "UNIMPLEMENTED": ServerError,
     "INTERNAL": ServerError,
@@ -86,13 +90,18 @@ def from_status(status: status_pb2.Status) -> OnrecordError:
         return NotFound(message, code=code, reason=info.reason, resource_name=resource_name)
     if kind is AlreadyExists:
         return AlreadyExists(message, code=code, reason=info.reason, resource_name=resource_name)
-    if kind is Overloaded or kind is DeadlineExceeded:
+    if issubclass(kind, Retryable):
         return kind(message, code=code, reason=info.reason, retry_after=retry_after)
     return kind(message, code=code, reason=info.reason)
 
 
-def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) -> OnrecordError:
-    """The exception of a failed call: from the server's details, or worded here when it gave none."""
+def from_rpc_error(
+    error: grpc.RpcError, *, target: str, timeout: float | None, answered_before: bool = False
+) -> OnrecordError:
+    """The exception of a failed call: from the server's details, or worded here when it gave none.
+
+    answered_before: whether the target has ever answered this client.
+    """
     call = cast("grpc.Call", error)
     status = _details_of(call.trailing_metadata() or ())
     if status is not None:
@@ -100,7 +109,7 @@ def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) 
     code = call.code().name
     details = _one_line(call.details() or "")
     if code == "UNAVAILABLE":
-        return Unavailable(_unavailable(target, details))
+        return Unavailable(_unavailable(target, details, answered_before))
     if code == "DEADLINE_EXCEEDED":
         allowed = f" within {timeout:g} s" if timeout is not None else ""
         return DeadlineExceeded(f"no answer from {target}{allowed}; allow more time, or send less in one call")
@@ -115,8 +124,10 @@ def from_rpc_error(error: grpc.RpcError, *, target: str, timeout: float | None) 
     if code == "UNKNOWN" and "uri is not valid" in details:  # gRPC met it with the first call only
         message = f'{target} is no address; give HOST:PORT, as "127.0.0.1:50051"'
         return InvalidArgument.of([FieldViolation("target", message, "INVALID_TARGET")])
+    if code == "INTERNAL" and "error from Core" in details:
+        return Unavailable(_unavailable(target, "a write met its end", answered_before), reason=STREAM_BROKE)
     if code in ("UNKNOWN", "INTERNAL") and _NOT_GRPC.search(details):
-        return Unavailable(_unavailable(target, details))
+        return Unavailable(_unavailable(target, details, answered_before))
     return CLASSES[code](f"{target} answered {code}: {details or 'no details'}", code=code)
 
 
@@ -146,13 +157,28 @@ def _details_of(metadata: Iterable[tuple[str, str | bytes]]) -> status_pb2.Statu
     return None
 
 
-def _unavailable(target: str, details: str) -> str:
+def _unavailable(target: str, details: str, answered_before: bool) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        why = details.partition("CERTIFICATE_VERIFY_FAILED: ")[2].removesuffix(": OK") or "no reason given"
+        return f"the TLS certificate of {target} is not trusted ({why}); give the root_certificates of who signed it"
+    if "Hostname Verification" in details:
+        return (
+            f"the TLS certificate of {target} is for another host; give another address, or the server_name it is for"
+        )
+    if "SSL" in details:
+        return (
+            f"{target} does not speak TLS as asked ({details.rpartition('OPENSSL_internal:')[2].removesuffix(': OK')})"
+        )
+    if details.endswith("Socket closed") and "last error" in details:  # in answer to every attempt
+        return f"what listens at {target} hangs up at once: it may want TLS or a client certificate; is it onrecord?"
     if _NOT_GRPC.search(details):
         return f"what answers at {target} is no gRPC server; is the address right?"
     if _NO_HOST.search(details):
         return f"{target}: no such host; give the server's address as HOST:PORT"
-    if _UNREACHED.search(details):
-        return f"no server at {target}; start one with `onrecord serve`, or give another address"
+    if _UNREACHED.search(details) and answered_before:
+        return f"the server at {target} is gone: it answered before, and now nothing listens there; try again later"
+    if _UNREACHED.search(details):  # gRPC tells of its last try; the first may have met a server that was stopping
+        return f"no server at {target}, or it just stopped; start one with `onrecord serve`, or give another address"
     return f"the connection to {target} broke ({details or 'no details'}); try again"
 
 

@@ -2,16 +2,19 @@
 
 OnrecordError
 ├── InvalidArgument      fields are wrong, or a message is too large; `violations` lists all of them
-├── NotFound             no such statement; `resource_name`
-├── AlreadyExists        the name is taken; `resource_name`
+├── NotFound             no such statement or collection; `resource_name`
+├── AlreadyExists        the name is taken, or a request_id was used for something else; `resource_name`
 ├── FailedPrecondition   the server's state forbids it, for example a record that is read-only
+├── Aborted              it was changed meanwhile (the etag is another one): read it again and decide anew
 ├── Unauthenticated      the token is missing or wrong
 ├── PermissionDenied     the token does not allow it
-├── Overloaded           the server has no room now; `retry_after`
-├── DeadlineExceeded     no answer in time
-├── Unavailable          no server there, the connection broke, or the server is shutting down
+├── Retryable            may succeed when it is asked again; `retry_after`, seconds, None when the server did not say
+│   ├── Overloaded           the server has no room now
+│   ├── DeadlineExceeded     no answer in time
+│   └── Unavailable          no server there, the connection broke, or the server is shutting down
 ├── Cancelled            the call was given up, for example because the client was closed meanwhile
 ├── ClientClosed         the client was used after it was closed
+├── ClientMisplaced      the client was used in a forked process or an event loop where it cannot work
 └── ServerError          the server failed, or answered what this client does not understand
 
 `code` is the gRPC status as a word ("NOT_FOUND"), `reason` the server's own UPPER_SNAKE word for the case
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
     from onrecord.types import ImportReport
 
 __all__ = [
+    "Aborted",
     "AlreadyExists",
     "Cancelled",
     "ClientClosed",
+    "ClientMisplaced",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FieldViolation",
@@ -39,6 +44,7 @@ __all__ = [
     "OnrecordError",
     "Overloaded",
     "PermissionDenied",
+    "Retryable",
     "ServerError",
     "Unauthenticated",
     "Unavailable",
@@ -109,13 +115,13 @@ class _ResourceError(OnrecordError):
 
 
 class NotFound(_ResourceError):
-    """No such statement."""
+    """No such statement or collection."""
 
     default_code = "NOT_FOUND"
 
 
 class AlreadyExists(_ResourceError):
-    """The name is taken."""
+    """The name is taken, or the request_id was used for another request (reason REQUEST_ID_REUSED)."""
 
     default_code = "ALREADY_EXISTS"
 
@@ -124,6 +130,12 @@ class FailedPrecondition(OnrecordError):
     """The server's state forbids it."""
 
     default_code = "FAILED_PRECONDITION"
+
+
+class Aborted(OnrecordError):
+    """It was changed meanwhile: its etag is not the one given (reason ETAG_MISMATCH). Nothing was done."""
+
+    default_code = "ABORTED"
 
 
 class Unauthenticated(OnrecordError):
@@ -138,10 +150,10 @@ class PermissionDenied(OnrecordError):
     default_code = "PERMISSION_DENIED"
 
 
-class Overloaded(OnrecordError):
-    """No room on the server, even after the client's own retries. `retry_after`: seconds, None when not told."""
+class Retryable(OnrecordError):
+    """May succeed when it is asked again, after `retry_after` seconds where the server said so, else None."""
 
-    default_code = "RESOURCE_EXHAUSTED"
+    default_code = "UNAVAILABLE"
 
     def __init__(self, message: str, *, code: str = "", reason: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, code=code, reason=reason)
@@ -152,7 +164,13 @@ class Overloaded(OnrecordError):
         return {**super().to_dict(), "retry_after": self.retry_after}
 
 
-class DeadlineExceeded(OnrecordError):
+class Overloaded(Retryable):
+    """No room on the server, even after the client's own retries."""
+
+    default_code = "RESOURCE_EXHAUSTED"
+
+
+class DeadlineExceeded(Retryable):
     """No answer in time.
 
     With the reason DEADLINE_UNREACHABLE the server was too busy for the deadline and did nothing: then `retry_after`
@@ -161,16 +179,8 @@ class DeadlineExceeded(OnrecordError):
 
     default_code = "DEADLINE_EXCEEDED"
 
-    def __init__(self, message: str, *, code: str = "", reason: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message, code=code, reason=reason)
-        self.retry_after = retry_after
 
-    def to_dict(self) -> dict[str, object]:
-        """With `retry_after`."""
-        return {**super().to_dict(), "retry_after": self.retry_after}
-
-
-class Unavailable(OnrecordError):
+class Unavailable(Retryable):
     """No server there, the connection broke, or the server is shutting down."""
 
     default_code = "UNAVAILABLE"
@@ -186,6 +196,12 @@ class ClientClosed(OnrecordError):
     """The client was used after it was closed."""
 
     default_code = "CANCELLED"
+
+
+class ClientMisplaced(OnrecordError):
+    """The client was used in a forked process, or in another event loop than its own, where it cannot work."""
+
+    default_code = "FAILED_PRECONDITION"
 
 
 class ServerError(OnrecordError):

@@ -68,6 +68,45 @@ class Stance(enum.StrEnum):
     """A value that a newer server knows and this client does not."""
 
 
+class State(enum.StrEnum):
+    """Whether a statement still stands."""
+
+    ACTIVE = "ACTIVE"
+    RETRACTED = "RETRACTED"
+    SUPERSEDED = "SUPERSEDED"
+    UNSPECIFIED = "UNSPECIFIED"
+    """A value that a newer server knows and this client does not."""
+
+
+class ChangeKind(enum.StrEnum):
+    """In what respect a replay differs from the check of then."""
+
+    MODEL = "MODEL"
+    ENCODER = "ENCODER"
+    CALIBRATION = "CALIBRATION"
+    WEIGHING = "WEIGHING"
+    PRECISION = "PRECISION"
+    OPTIONS = "OPTIONS"
+    RULE = "RULE"
+    RECORD = "RECORD"
+    VERSION = "VERSION"
+    CLAIM = "CLAIM"
+    UNSPECIFIED = "UNSPECIFIED"
+    """A value that a newer server knows and this client does not."""
+
+
+class StatementChangeKind(enum.StrEnum):
+    """What became of a statement that is or was evidence."""
+
+    CHANGED = "CHANGED"
+    DELETED = "DELETED"
+    RETRACTED = "RETRACTED"
+    SUPERSEDED = "SUPERSEDED"
+    NEW = "NEW"
+    UNSPECIFIED = "UNSPECIFIED"
+    """A value that a newer server knows and this client does not."""
+
+
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC, with a fraction only where there is one."""
     try:
@@ -131,7 +170,9 @@ class Source(_Record):
 class Statement(_Record):
     """One proposition on the record, or one to put there. Times are aware.
 
-    The server fills `document`, `original_span`, `create_time` and `etag`; what a caller sets there is not read.
+    The server fills `document`, `original_span`, `create_time`, `update_time` and `etag`; what a caller sets there is
+    not read, but for the `etag` of an update. `superseded_by`: the resource name of what took its place; `state_time`:
+    since when it has been retracted or superseded.
     """
 
     text: str
@@ -150,6 +191,10 @@ class Statement(_Record):
     original_span: TextSpan | None = None
     create_time: datetime | None = None
     etag: str = ""
+    state: State = State.ACTIVE
+    superseded_by: str = ""
+    state_time: datetime | None = None
+    update_time: datetime | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Statement:
@@ -163,15 +208,41 @@ class Statement(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class StatementFilter(_Record):
+    """Narrows a collection to some of its statements; what is left empty lets all through.
+
+    `speakers` (by name or alias), `publishers`: any of them; `labels`: all of them; whole names, in any case.
+    `stated_from` is inclusive, `stated_until` exclusive; both aware.
+    """
+
+    speakers: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    stated_from: datetime | None = None
+    stated_until: datetime | None = None
+    states: tuple[State, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AmbiguousName(_Record):
+    """A name that more than one speaker goes by; `speakers`: their full names, at most ten."""
+
+    name: str
+    speakers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim(_Record):
     """A claim to check. `speaker`, when set, is who is claimed to have said `text`.
 
-    `as_of`, aware: check against the record as it stood then; None: as it stands now.
+    `as_of`, aware: check against the record as it stood then; None: as it stands now. `filter`: look only at the
+    statements that pass.
     """
 
     text: str
     speaker: str = ""
     as_of: datetime | None = None
+    filter: StatementFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +254,7 @@ class CheckOptions(_Record):
     contradiction_margin: float | None = None
     topic_threshold: float | None = None
     max_evidence: int | None = None
+    explain: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +321,10 @@ class ClaimPart(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Provenance(_Record):
-    """What a verdict was made with; `options` has every default filled in.
+    """What a verdict was made with; `options` has every default filled in. All that `replay` needs.
 
-    `as_of`: the time that the record was looked at. `switched_off`: parts of the verdict rule that were off.
+    `as_of`: the time that the record was looked at. `switched_off`: parts of the verdict rule that were off although
+    they are on by default; `switched_on` the other way round.
     """
 
     model_id: str
@@ -260,6 +333,18 @@ class Provenance(_Record):
     store_revision: int
     as_of: datetime | None = None
     switched_off: tuple[str, ...] = ()
+    encoder_id: str = ""
+    encoder_revision: str = ""
+    collection: str = ""
+    filter: StatementFilter | None = None
+    calibration_revision: str = ""
+    weighing_revision: str = ""
+    switched_on: tuple[str, ...] = ()
+    server_version: str = ""
+    precision: str = ""
+    record_id: str = ""
+    check_time: datetime | None = None
+    requested_options: CheckOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +362,7 @@ class CheckResult(_Record):
     """The verdict on one claim. `evidence`: the deciding statements first, then those nearest to the claim.
 
     `parts`: of a claim that says several things, each with its own verdict; empty when it was not split.
+    `ambiguous_names`: names in the claim or its filter that more than one speaker goes by.
     """
 
     verdict: Verdict
@@ -290,15 +376,97 @@ class CheckResult(_Record):
     timings: Timings
     explanation: str
     parts: tuple[ClaimPart, ...] = ()
+    ambiguous_names: tuple[AmbiguousName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StatementChange(_Record):
+    """One statement that is not as it was: its resource name, and what became of it."""
+
+    name: str
+    kind: StatementChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayChange(_Record):
+    """One respect in which a replay differs from the check of then, and `detail` in words.
+
+    `held`: the replay was made as then all the same. `statements`: with RECORD, those that are not as they were.
+    """
+
+    kind: ChangeKind
+    detail: str
+    held: bool
+    statements: tuple[StatementChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay(_Record):
+    """A check made again. `same`: verdict and reason are those of then; `changes`: what is not as it was then."""
+
+    result: CheckResult
+    same: bool
+    changes: tuple[ReplayChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(_Record):
+    """A statement that a search found. `score`: what the order was made of, 0 to 1; `similarity`: -1 to 1."""
+
+    statement: Statement
+    score: float
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
 class StatementPage(_Record):
-    """One page of a listing. `total_size`: statements in the collection now."""
+    """One page of a listing. `total_size`: statements in the collection now that pass the filter. `ambiguous_names`:
+    names in the filter that more than one speaker goes by.
+    """
 
     statements: tuple[Statement, ...]
     next_page_token: str
     total_size: int
+    ambiguous_names: tuple[AmbiguousName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded(_Record):
+    """What superseding a statement did: the one that was replaced, and the one that took its place."""
+
+    statement: Statement
+    successor: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(_Record):
+    """A set of statements that claims are checked against.
+
+    `statement_count`: retracted and superseded ones included. `pending_count`: of them, how many are found by their
+    words alone, until they are embedded. `update_time`: when its own fields last changed.
+    """
+
+    name: str
+    display_name: str = ""
+    description: str = ""
+    statement_count: int = 0
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    etag: str = ""
+    pending_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(_Record):
+    """How far a `check_many` is. `done`: outcomes handed out; `failed`: of them, errors; `total`: None when not known.
+
+    `restarts`: how often it went on after a connection broke.
+    """
+
+    done: int
+    failed: int
+    total: int | None
+    restarts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,11 +479,16 @@ class ImportFailure(_Record):
 
 @dataclass(frozen=True, slots=True)
 class ImportReport(_Record):
-    """What an import did. `failures`: the first 1,000."""
+    """What an import did. `failures`: the first 1,000. `replayed_count`: of `created_count`, how many had been put on
+    the record by an earlier message with the same request_id. `pending_count`: statements of the collection that were
+    not embedded yet at the end.
+    """
 
     created_count: int
     failed_count: int
     failures: tuple[ImportFailure, ...]
+    replayed_count: int = 0
+    pending_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +525,7 @@ class Limit(_Record):
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo(_Record):
-    """What runs there and what it accepts."""
+    """What runs there and what it accepts. `pending_count`: statements that wait for their embedding."""
 
     version: str
     model: ModelInfo
@@ -361,3 +534,4 @@ class ServerInfo(_Record):
     statement_count: int
     default_options: CheckOptions
     limits: tuple[Limit, ...]
+    pending_count: int = 0

@@ -41,6 +41,7 @@ from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.server import METHODS, build_server, make_servicers, methods_of
+from onrecord_server.rpc.tls import TlsFiles, server_credentials
 from onrecord_server.store import open_store
 from onrecord_server.store.base import StatementStore
 from onrecord_server.telemetry.telemetry import Telemetry
@@ -287,6 +288,9 @@ def _bind(server: Server, config: ServerConfig) -> str:
     except OSError as error:
         raise ConfigError(f"--listen {config.listen}: {error.strerror or error}; choose another address") from error
     try:
+        if config.tls_cert is not None and config.tls_key is not None:
+            credentials = server_credentials(TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca))
+            return f"{shown}:{server.add_secure_port(f'{shown}:{port}', credentials)}"
         return f"{shown}:{server.add_insecure_port(f'{shown}:{port}')}"
     except RuntimeError as error:
         raise ConfigError(f"--listen {config.listen}: cannot listen there; choose another address") from error

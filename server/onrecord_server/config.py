@@ -4,8 +4,9 @@ Each field of `ServerConfig` is declared once, and that declaration is the flag 
 variable (`ONRECORD_MAX_QUEUE_TOKENS`), the default and the help. A flag wins over the variable. Nothing is read from
 the environment at import. Importing this module is cheap: no torch, no grpc.
 
-Security: the server speaks plaintext gRPC. It listens on loopback unless `allow_remote` is set; a token (`token_file`)
-keeps strangers out, but travels in clear, so put a TLS-terminating proxy in front of a server that others can reach.
+Security: the server listens on loopback unless `allow_remote` is set. It speaks plaintext gRPC unless it has a
+certificate (`tls_cert`, `tls_key`). A token (`token_file`) keeps strangers out, but without TLS it travels in clear;
+`tls_client_ca` lets in only those who have a certificate of their own.
 """
 
 from __future__ import annotations
@@ -96,6 +97,22 @@ class ServerConfig:
         click.Path(dir_okay=False),
         metavar="FILE",
     )
+    tls_cert: str | None = _setting(
+        None,
+        "PEM file with the server's certificate chain; gRPC is then encrypted. Read again when it changes.",
+        click.Path(dir_okay=False),
+        shown="plaintext",
+        metavar="FILE",
+    )
+    tls_key: str | None = _setting(
+        None, "PEM file with the private key of --tls-cert, unencrypted.", click.Path(dir_okay=False), metavar="FILE"
+    )
+    tls_client_ca: str | None = _setting(
+        None,
+        "PEM file of who signs clients' certificates; those without one are turned away. Needs --tls-cert.",
+        click.Path(dir_okay=False),
+        metavar="FILE",
+    )
     store: str | None = _setting(
         None,
         'File that holds the record; ":memory:" keeps nothing.',
@@ -170,14 +187,19 @@ class ServerConfig:
         host, _ = self.address
         if not self.allow_remote and not is_loopback(host):
             raise ConfigError(
-                f"--listen {self.listen}: not a loopback address; the server has no TLS, so add --allow-remote "
-                "(and --token-file) if others may reach it"
+                f"--listen {self.listen}: not a loopback address; add --allow-remote (with --tls-cert, --tls-key and "
+                "--token-file) if others may reach it"
             )
         if not self.allow_remote and not is_loopback(self.http_address[0]):
             raise ConfigError(
-                f"--http {self.http}: not a loopback address; the server has no TLS, so add --allow-remote "
+                f"--http {self.http}: not a loopback address; HTTP has no TLS here, so add --allow-remote "
                 "(and --token-file) if others may reach it"
             )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            given, needed = ("--tls-cert", "--tls-key") if self.tls_key is None else ("--tls-key", "--tls-cert")
+            raise ConfigError(f"{given}: goes together with {needed}; give both")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ConfigError("--tls-client-ca: needs TLS; give --tls-cert and --tls-key")
         if not self.allow_remote and not is_loopback(self.metrics_address[0]):
             raise ConfigError(
                 f"--metrics-listen {self.metrics_listen}: not a loopback address; metrics have neither TLS nor token, "

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 import onrecord
-from onrecord import CheckResult, _transport, errors
+from onrecord import CheckResult, _channel, errors
 
 
 def test_answer_too_large_for_one_message(server: str, collection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The claims are asked for again in parts, not given up."""
-    monkeypatch.setattr(_transport, "MAX_ANSWER_BYTES", 30_000)
+    monkeypatch.setattr(_channel, "MAX_ANSWER_BYTES", 30_000)
     with onrecord.Client(server) as client:
         client.add_statement("rain " * 500, collection=collection)
         outcomes = client.check_batch([f"rain {number}" for number in range(12)], collection=collection)

@@ -17,8 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onrecord._bench.material import Material
 from onrecord._bench.schedule import BATCH, CHECK, HEALTH, PAIRS, STREAM
+from onrecord._channel import channel_options
 from onrecord._status import DETAILS_KEY
-from onrecord._transport import channel_options
 from onrecord.v1 import check_service_pb2 as pb
 from onrecord.v1 import check_service_pb2_grpc
 

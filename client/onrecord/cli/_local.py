@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +38,7 @@ class LocalTransport:
     """Runs the engine on an event loop of its own, one call at a time."""
 
     target = "this process"
+    buffers = False
 
     def __init__(self, model: str, encoder: str, calibration: str | None = None, without: tuple[str, ...] = ()) -> None:
         try:
@@ -88,11 +89,11 @@ class LocalTransport:
             failure = for_caller(from_status(self._status_of(error)))
         raise failure
 
-    def stream(self, method: Callable[..., Any], requests: Iterator[Any], timeout: float | None) -> Iterator[Any]:
-        """Run a handler with streams both ways, answer by answer."""
+    def stream(self, method: Callable[..., Any], requests: Any, timeout: float | None) -> Generator[Any, None, None]:
+        """Run a handler that answers with a stream, answer by answer."""
         if self._closed:
             raise ClientClosed("this client was closed; make a new one")
-        answers = method(_stream(requests), _Context())
+        answers = method(_stream(requests) if isinstance(requests, Iterator) else requests, _Context())
         try:
             while (answer := self._runner.run(_next(answers))) is not None:
                 yield answer
@@ -104,8 +105,9 @@ class LocalTransport:
                 self._runner.run(answers.aclose())
         raise failure
 
-    def wait_ready(self, timeout: float) -> None:
-        """It is, once it is made."""
+    def health(self, timeout: float) -> str:
+        """It is ready, once it is made."""
+        return "SERVING"
 
     def close(self) -> None:
         """Stop the worker, close the store."""

@@ -53,7 +53,7 @@ def test_everything_public_is_declared() -> None:
         for name, value in vars(module).items()
         if inspect.isclass(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert set(onrecord.__all__) == defined | {"Client", "__version__"}
+    assert set(onrecord.__all__) == defined | {"AsyncClient", "Client", "__version__"}
     assert set(errors.__all__) == {n for n in defined if hasattr(errors, n) and not hasattr(types, n)} | {
         "OnrecordError"
     }
@@ -64,12 +64,17 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         onrecord.Clients  # noqa: B018
 
 
-def test_every_error_is_in_the_drawn_tree() -> None:
-    drawn = errors.__doc__ or ""
-    for name in errors.__all__:
-        assert name == "FieldViolation" or name in drawn
-        value = getattr(errors, name)
-        assert name == "FieldViolation" or issubclass(value, errors.OnrecordError)
+def test_the_drawn_tree_is_the_tree_of_errors() -> None:
+    drawn = {}
+    above = ["OnrecordError"]
+    for line in (errors.__doc__ or "").splitlines():
+        if "── " in line:
+            depth, name = line.index("── ") // 4 + 1, line.partition("── ")[2].split()[0]
+            above = [*above[:depth], name]
+            drawn[name] = above[-2]
+    named = {name: getattr(errors, name) for name in errors.__all__ if name not in ("FieldViolation", "OnrecordError")}
+    public = {name: [base for base in value.__mro__[1:] if base.__name__[0] != "_"] for name, value in named.items()}
+    assert drawn == {name: bases[0].__name__ for name, bases in public.items()}
 
 
 def test_types_are_frozen() -> None:
@@ -116,5 +121,5 @@ def test_errors_survive_pickling() -> None:
 
 
 def test_the_lazy_modules_import_alone() -> None:
-    for name in ("client", "errors", "types"):
+    for name in ("async_client", "client", "errors", "types"):
         assert importlib.import_module(f"onrecord.{name}")

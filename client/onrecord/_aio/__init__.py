@@ -1,0 +1,1 @@
+"""What the client is when it awaits. `onrecord._sync` is the same, waiting."""

@@ -1,0 +1,1 @@
+"""What each method of the client does, as plans: see `onrecord._steps`."""
