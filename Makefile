@@ -13,7 +13,8 @@ $(STAMP): pyproject.toml constraints.txt server/models/pyproject.toml
 	@echo "installing into $(VENV); this takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./server/models -e '.[server,http,otel,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./server/models \
+		-e '.[server,http,otel,parquet,dev]'
 	@touch $@
 
 demo: install

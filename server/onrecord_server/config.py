@@ -1,8 +1,9 @@
 """Configuration of the server. This docstring and `onrecord serve --help` are the manual.
 
 Each field of `ServerConfig` is declared once, and that declaration is the flag (`--max-queue-tokens`), the environment
-variable (`ONRECORD_MAX_QUEUE_TOKENS`), the default and the help. A flag wins over the variable. Nothing is read from
-the environment at import. Importing this module is cheap: no torch, no grpc.
+variable (`ONRECORD_MAX_QUEUE_TOKENS`), the key of the configuration file (`max_queue_tokens` under `[serve]`), the
+default and the help. A flag wins over the variable, and that over the file (`onrecord.cli._settings`). Nothing is
+read from the environment at import. Importing this module is cheap: no torch, no grpc.
 
 Security: the server listens on loopback unless `allow_remote` is set. It speaks plaintext gRPC unless it has a
 certificate (`tls_cert`, `tls_key`). A token (`token_file`) keeps strangers out, but without TLS it travels in clear;
@@ -25,14 +26,20 @@ from typing import Any
 import click
 import platformdirs
 
+from onrecord.cli._settings import Setting, config_option, flag_of
 from onrecord_server.domain.errors import ConfigError
 from onrecord_server.domain.switches import Switches
 
-ENV_PREFIX = "ONRECORD_"
 MEMORY = ":memory:"
 BUILTIN = "builtin"
 FAKE = "fake"
 
+_HELP = """Run the server until SIGTERM or SIGINT.
+
+    \b
+    onrecord serve --store record.db
+    onrecord serve --listen 0.0.0.0:50051 --allow-remote --token-file token.txt --metrics-listen 127.0.0.1:9464
+    """
 _POSITIVE = click.IntRange(min=1)
 
 
@@ -277,26 +284,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def flag_of(name: str) -> str:
-    """Flag of a setting."""
-    return "--" + name.replace("_", "-")
-
-
-def env_of(name: str) -> str:
-    """Environment variable of a setting."""
-    return ENV_PREFIX + name.upper()
-
-
-def _option(setting: Field[Any]) -> click.Option:
+def _option(setting: Field[Any]) -> Setting:
     kind = setting.metadata["kind"]
-    return click.Option(
+    return Setting(
         [flag_of(setting.name), setting.name],
         type=kind,
         is_flag=kind is click.BOOL,
         default=setting.default,
         show_default=setting.metadata["shown"],
-        envvar=env_of(setting.name),
-        show_envvar=True,
         metavar=setting.metadata["metavar"],
         multiple=setting.metadata["multiple"],
         help=setting.metadata["help"],
@@ -321,9 +316,9 @@ def serve_command() -> click.Command:
 
     return click.Command(
         "serve",
-        params=[_option(setting) for setting in fields(ServerConfig)],
+        params=[*(_option(setting) for setting in fields(ServerConfig)), config_option()],
         callback=run,
-        help="Run the server until SIGTERM or SIGINT.",
+        help=_HELP,
     )
 
 

@@ -56,7 +56,8 @@ def environment(**variables: str) -> dict[str, str]:
     """The environment of a child process that finds the packages of this checkout."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ONRECORD_")}
     inherited = os.environ.get("PYTHONPATH", "")
-    return {**kept, "PYTHONPATH": os.pathsep.join([*PATHS, inherited]).rstrip(os.pathsep), **variables}
+    nobodys = {"XDG_CONFIG_HOME": os.devnull}  # not the settings of whoever runs the tests
+    return {**kept, **nobodys, "PYTHONPATH": os.pathsep.join([*PATHS, inherited]).rstrip(os.pathsep), **variables}
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +98,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
     """Runs a command in this process."""
     for name in [name for name in os.environ if name.startswith("ONRECORD_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
 
     def run(*arguments: str, stdin: bytes = b"") -> Done:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))

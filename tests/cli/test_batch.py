@@ -55,7 +55,7 @@ def test_every_line_comes_out_with_its_result_or_its_error(at_server: Run, store
     )
     out = tmp_path / "out.jsonl"
     done = at_server("batch", claims, "-o", str(out), "--collection", stored)
-    assert (done.status, done.out) == (0, "")
+    assert (done.status, done.out) == (2, "")
     written = read(out)
     assert len(written) == 10
     assert written[0]["label"] == "kept"
@@ -201,7 +201,7 @@ def test_an_interrupt_keeps_what_is_done(spawn: Spawn, server: str, stored: str,
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert told.decode() == f"onrecord: interrupted; 32 lines are done and in {out}\n"
+    assert told.decode() == f"onrecord: interrupted; 32 lines are done and in {out}; --resume goes on\n"
     assert [line["claim"] for line in read(out)] == [f"{STATEMENT} {i}" for i in range(32)]
 
 
@@ -230,7 +230,7 @@ def test_progress_is_shown_on_a_terminal_only(spawn: Spawn, server: str, stored:
         if not part:
             break
         shown += part
-    assert process.wait(20) == 0
+    assert process.wait(20) == 2
     os.close(controller)
     assert b"checking" in shown
     assert b"claims/s" in shown

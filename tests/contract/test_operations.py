@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
+from onrecord.cli._settings import env_of, flag_of
 from onrecord.v1 import check_service_pb2 as check_pb
-from onrecord_server.config import ServerConfig, env_of, flag_of, serve_command
+from onrecord_server.config import ServerConfig, serve_command
 from onrecord_server.logs import JsonFormatter
 from onrecord_server.rpc.access import access_log
 

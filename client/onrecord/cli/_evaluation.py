@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from onrecord.cli._options import missing
+from onrecord.cli._options import missing, setting
 from onrecord.cli._progress import working
 from onrecord.cli._report import InputError, complain
 
@@ -44,10 +44,8 @@ def model_options(function: Function) -> Function:
             help="Arithmetic of the NLI model.",
         ),
         click.option("--model-revision", metavar="REV", help="Revision of a hub model."),
-        click.option(
+        setting(
             "--model",
-            envvar="ONRECORD_MODEL",
-            show_envvar=True,
             default="builtin",
             show_default=True,
             metavar="NAME",

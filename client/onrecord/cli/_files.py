@@ -152,7 +152,7 @@ def read_text(path: str) -> str:
     """A whole text file, line ends as \\n. InputError names the byte where it is not UTF-8."""
     with opened(path) as stream:
         data = stream.read()
-    _refuse_other_encodings(path, data)
+    refuse_other_encodings(path, data)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -169,7 +169,7 @@ def read_lines(path: str) -> Iterator[Line]:
     with opened(path) as stream:
         for number, raw in enumerate(stream, start=1):
             if number == 1:
-                _refuse_other_encodings(path, raw)
+                refuse_other_encodings(path, raw)
                 raw = raw.removeprefix(codecs.BOM_UTF8)
             if raw := raw.strip():
                 yield Line(number, raw)
@@ -183,7 +183,8 @@ def count_lines(path: str) -> int | None:
         return sum(1 for raw in stream if raw.strip())
 
 
-def _refuse_other_encodings(path: str, data: bytes) -> None:
+def refuse_other_encodings(path: str, data: bytes) -> None:
+    """InputError for a file that begins as UTF-16 or UTF-32 does."""
     for mark, name in _OTHER_ENCODINGS:
         if data.startswith(mark):
             raise InputError(f"{shown(path)}: {name}, not UTF-8, at byte 0; convert it, for example with `iconv`")

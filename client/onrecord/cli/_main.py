@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from onrecord.cli._report import complain, discard, say
+from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_config
 
 # name -> (module, help): the help of the group names all commands without loading any
 COMMANDS = {
@@ -23,8 +25,11 @@ COMMANDS = {
     "bench": ("onrecord.cli.bench", "Measure how fast a server is, and what load does to it."),
     "serve": ("onrecord.cli.serve", "Run the server."),
     "info": ("onrecord.cli.info", "Say what a server runs and accepts."),
+    "config": ("onrecord.cli.config", "Show the settings, and where each comes from."),
+    "completion": ("onrecord.cli.completion", "Print what a shell needs to complete commands."),
 }
 INTERRUPTED = 130
+PROGRAM = "onrecord"
 COMPLETION_VARIABLE = "_ONRECORD_COMPLETE"
 DEBUG_VARIABLE = "ONRECORD_DEBUG"
 
@@ -40,7 +45,12 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = module.command
-        return command if isinstance(command, click.Command) else command()
+        return with_config(command if isinstance(command, click.Command) else command())
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, with their help, none of them loaded: this runs at each press of the key."""
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return click.Command.shell_complete(self, ctx, incomplete) if incomplete.startswith("-") else found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -59,13 +69,32 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
+@click.option(
+    "--config",
+    type=FILE,
+    metavar="FILE",
+    envvar=CONFIG_VARIABLE,
+    show_envvar=True,
+    expose_value=False,
+    callback=note_config,
+    help="File with settings, TOML.  [default: config.toml in the user's configuration folder]",
+)
 def cli() -> None:
     """Check claims against attributed statements on the record.
 
-    Commands talk to the server at --target (ONRECORD_TARGET, 127.0.0.1:50051 by default), with the token in
-    ONRECORD_TOKEN if it asks for one; `check` and `batch` also work without a server, --against files.
+    Commands talk to the server at --target (127.0.0.1:50051 by default), with the token in ONRECORD_TOKEN or
+    --token-file if it asks for one; `check` and `batch` also work without a server, --against files.
 
-    Exit status: 0 done, 1 the service failed, 2 wrong use or unusable input, 3 a verdict named by --fail-on.
+    Options that say [env var: ONRECORD_...] may be given for good, in the environment or in a configuration file;
+    `onrecord config` shows them, and where each comes from.
+
+    \b
+    onrecord check "Putin said that Russia opposes interference." --against article.txt
+    onrecord batch claims.csv -o verdicts.csv --target checks.example.org:50051
+    onrecord serve --store record.db
+
+    Exit status: 0 done, 1 the service failed, 2 wrong use or unusable input (what could be done is done), 3 a verdict
+    named by --fail-on, 130 interrupted.
     """
 
 
@@ -83,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status, errors already reported."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if COMPLETION_VARIABLE in os.environ:
-        cli.main(given, "onrecord")  # answers the shell, and exits
+        cli.main(given, PROGRAM)  # answers the shell, and exits
     try:
         # not through `cli.main`, which has its own words for an interrupt and its own status for a closed pipe
         status = _invoke(given)
@@ -113,7 +142,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     try:
-        with cli.make_context("onrecord", arguments) as context:
+        with cli.make_context(PROGRAM, arguments) as context:
             cli.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from onrecord.cli._report import InputError
+from onrecord.cli._settings import FILE, Setting
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -17,66 +20,81 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 VERDICTS = ("SUPPORTED", "CONTRADICTED", "CONFLICTING", "NOT_ENOUGH_EVIDENCE")
+TOKEN_VARIABLE = "ONRECORD_TOKEN"  # noqa: S105 -- the name of it
+_KEPT = "onrecord.token_file"  # where a context keeps the path
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
-collection_option = click.option(
+
+
+def setting(*declarations: str, **attributes: Any) -> Callable[[Function], Function]:
+    """An option that the environment and the configuration file may give, too: see `Setting`."""
+    return click.option(*declarations, cls=Setting, **attributes)
+
+
+def _keep_token_file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    ctx.meta[_KEPT] = value
+
+
+collection_option = setting(
     "--collection", default="default", show_default=True, metavar="ID", help="Collection of statements."
 )
-timeout_option = click.option(
+timeout_option = setting(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Time for one call.  [default: 30, or 300 for many items]",
 )
-target_option = click.option(
-    "--target",
-    envvar="ONRECORD_TARGET",
-    show_envvar=True,
-    default=DEFAULT_TARGET,
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Server to ask.",
+target_option = setting(
+    "--target", default=DEFAULT_TARGET, show_default=True, metavar="HOST:PORT", help="Server to ask."
 )
-
-
-max_evidence_option = click.option(
+token_file_option = setting(
+    "--token-file",
+    type=FILE,
+    metavar="FILE",
+    expose_value=False,
+    callback=_keep_token_file,
+    help="File with the server's token. ONRECORD_TOKEN, with the token itself, wins.",
+)
+max_evidence_option = setting(
     "--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Statements shown, 0 to 32.  [default: 5]"
+)
+calibration_option = setting(
+    "--calibration",
+    type=FILE,
+    metavar="FILE",
+    help="Calibration of the model, with --against.  [default: the one beside the model]",
+)
+without_option = setting(
+    "--without",
+    multiple=True,
+    metavar="PART",
+    help="Leave out a part of the verdict rule, with --against. Repeatable; onrecord serve --help names them.",
+)
+encoder_option = setting("--encoder", default="builtin", metavar="NAME", help="Encoder, with --against.")
+model_option = setting(
+    "--model",
+    default="builtin",
+    metavar="NAME",
+    help="NLI model, with --against: builtin, a folder, a hub id, or fake.",
 )
 
 
 def server_options(function: Function) -> Function:
-    """--target and --timeout."""
-    return target_option(timeout_option(function))
+    """--target, --timeout and --token-file."""
+    return target_option(timeout_option(token_file_option(function)))
 
 
 def against_options(function: Function) -> Function:
     """What `check` and `batch` need to work in process."""
     for option in (
-        click.option(
-            "--calibration",
-            envvar="ONRECORD_CALIBRATION",
-            metavar="FILE",
-            help="Calibration of the model, with --against.  [default: the one beside the model]",
-        ),
-        click.option(
-            "--without",
-            multiple=True,
-            metavar="PART",
-            help="Leave out a part of the verdict rule, with --against. Repeatable; onrecord serve --help names them.",
-        ),
-        click.option(
-            "--encoder", envvar="ONRECORD_ENCODER", default="builtin", metavar="NAME", help="Encoder, with --against."
-        ),
-        click.option(
-            "--model",
-            envvar="ONRECORD_MODEL",
-            default="builtin",
-            metavar="NAME",
-            help="NLI model, with --against: builtin, a folder, a hub id, or fake.",
-        ),
+        calibration_option,
+        without_option,
+        encoder_option,
+        model_option,
         click.option(
             "--against",
             multiple=True,
+            type=FILE,
             metavar="FILE",
             help="Check against this file, without a server: a .jsonl of statements, or a document. Repeatable.",
         ),
@@ -89,18 +107,34 @@ def connect(target: str, timeout: float | None) -> Client:
     """A client for the options."""
     from onrecord.client import Client
 
-    token = os.environ.get("ONRECORD_TOKEN") or None
+    token = _token()
     if timeout is None:
         return Client(target, token=token)
     return Client(target, timeout=timeout, batch_timeout=timeout, token=token)
 
 
+def _token() -> str | None:
+    """The token in the environment, else the one in --token-file."""
+    context = click.get_current_context(silent=True)
+    path = context.meta.get(_KEPT) if context else None
+    if (token := os.environ.get(TOKEN_VARIABLE)) or path is None:
+        return token or None
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read().strip() or None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: holds no token; put one line of printable ASCII into it") from None
+
+
 def refuse_both(context: click.Context, against: tuple[str, ...], without: tuple[str, ...] = ()) -> None:
-    """--against and --target on one command line contradict each other; ONRECORD_TARGET does not.
+    """--against and --target on one command line contradict each other; a target that is set for good does not.
 
     --without is for --against: a server has its own.
     """
-    if without and not against:
+    given = context.get_parameter_source("without") is click.core.ParameterSource.COMMANDLINE
+    if without and given and not against:
         raise click.UsageError("--without is for --against; a server leaves out parts with `onrecord serve --without`")
     if against and context.get_parameter_source("target") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("give --target or --against, not both")
@@ -110,6 +144,14 @@ class Verdicts(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
     """Names of verdicts, parted by commas, in any case."""
 
     name = "VERDICTS"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The names that go on from the last comma."""
+        before, comma, last = incomplete.rpartition(",")
+        names = [name.lower() for name in VERDICTS if name.lower().startswith(last.lower())]
+        return [click.shell_completion.CompletionItem(f"{before}{comma}{name}") for name in names]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
         """The set of names."""
@@ -157,13 +199,33 @@ as_of_option = click.option(
     help="Check against the record as it stood then: a date (its end, UTC) or a time.  [default: now]",
 )
 
-fail_on_option = click.option(
+fail_on_option = setting(
     "--fail-on",
     type=Verdicts(),
     default=frozenset(),
     metavar="VERDICTS",
     help="Exit with 3 on these verdicts, for example contradicted,conflicting.",
 )
+
+
+ignore_bad_option = click.option(
+    "--ignore-bad", is_flag=True, help="Exit with 0 although lines were passed over, and not with 2."
+)
+
+_SHARED = (
+    target_option, timeout_option, token_file_option, collection_option, max_evidence_option, fail_on_option,
+    model_option, encoder_option, calibration_option, without_option,
+)  # fmt: skip
+
+
+def shared() -> dict[str, Setting]:
+    """The settings that may stand at the top of the configuration file, by name, in the order of its documentation."""
+
+    def nothing() -> None: ...
+
+    for option in reversed(_SHARED):
+        option(nothing)
+    return {str(made.name): made for made in reversed(nothing.__click_params__)}  # type: ignore[attr-defined]
 
 
 def missing(error: ModuleNotFoundError) -> click.ClickException:

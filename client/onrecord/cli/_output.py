@@ -47,14 +47,14 @@ def write_lines(path: str, lines: Iterable[str]) -> int:
     """
     place = os.path.realpath(path)
     if os.path.lexists(place) and not os.path.isfile(place):
-        with _blamed_on(path), open(path, "wb") as stream:
+        with blamed_on(path), open(path, "wb") as stream:
             return _write(stream, lines)
     try:
         handle, draft = tempfile.mkstemp(prefix=f".{os.path.basename(place)}.", dir=os.path.dirname(place))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     try:
-        with _blamed_on(path):
+        with blamed_on(path):
             with open(handle, "wb") as stream:
                 count = _write(stream, lines)
                 stream.flush()
@@ -77,7 +77,7 @@ def _write(stream: IO[bytes], lines: Iterable[str]) -> int:
 
 
 @contextlib.contextmanager
-def _blamed_on(path: str) -> Iterator[None]:
+def blamed_on(path: str) -> Iterator[None]:
     """Errors of writing, which name no file themselves, name this one."""
     try:
         yield
@@ -97,12 +97,14 @@ class LineWriter:
     """A file that gets its lines as they come. "-" is stdout.
 
     It is opened for writing at once, so that a bad path is known before any work, and emptied with the first line, so
-    that work that never begins leaves what was there.
+    that work that never begins leaves what was there. With `keep` its first bytes stay, what follows them is cut off
+    at once, and lines go behind them.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, keep: int | None = None) -> None:
         self.count = 0
         self._path = path
+        self._empty = keep is None and path != "-"
         self._made = path != "-" and not os.path.lexists(path)
         if path == "-":
             if sys.stdout is None:
@@ -113,6 +115,9 @@ class LineWriter:
             self._stream = open(path, "ab")  # noqa: SIM115 -- closed by __exit__
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from None
+        if keep is not None:
+            with blamed_on(path):
+                self._stream.truncate(keep)
 
     def __enter__(self) -> Self:
         return self
@@ -123,20 +128,21 @@ class LineWriter:
         if self._path == "-":
             return
         # what could not be written is not complained about twice
-        with contextlib.suppress(OSError) if error else _blamed_on(self._path):
+        with contextlib.suppress(OSError) if error else blamed_on(self._path):
             self._stream.close()
         if self._made and not self.count and error is not None:
             os.unlink(self._path)
 
     def write(self, line: str) -> None:
         """Append one line."""
-        with _blamed_on(self._path):
-            if not self.count and self._path != "-" and os.path.isfile(self._path):
+        with blamed_on(self._path):
+            if self._empty and os.path.isfile(self._path):
                 self._stream.truncate(0)
+            self._empty = False
             self._stream.write(line.encode() + b"\n")
         self.count += 1
 
     def flush(self) -> None:
         """Hand what was written to the system."""
-        with _blamed_on(self._path):
+        with blamed_on(self._path):
             self._stream.flush()

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(label: str, unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Gives a function to call with the number of items just done. Shows count, rate and time left."""
+def progress(label: str, unit: str, total: int | None, *, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Gives a function to call with the number of items just done. Shows count, rate and time left.
+
+    done: items that were done before, which do not count for the rate.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda count: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -34,8 +37,8 @@ def progress(label: str, unit: str, total: int | None) -> Iterator[Callable[[int
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda done: bar.advance(task, done)
+        task = bar.add_task(label, total=total, completed=done)
+        yield lambda count: bar.advance(task, count)
 
 
 @contextmanager

@@ -239,6 +239,50 @@ def info(target: str, shown: ServerInfo) -> None:
     out.print(table)
 
 
+def config(path: str, there: bool, rows: Iterable[Mapping[str, object]]) -> None:
+    """The settings, each with where it comes from."""
+    out = Out()
+    out.print(Text.assemble((printable(path), "bold"), "" if there else "  (not there)"))
+    grid(
+        out,
+        ("setting", "value", "from"),
+        (
+            (
+                Text(str(row["name"]), "" if row["from"] == "default" else "bold"),
+                Text(_value(row["value"]) or "-"),
+                Text(printable(str(row["from"])), "dim" if row["from"] == "default" else "cyan"),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return printable(" ".join(map(str, value)))
+    return "" if value is None else printable(str(value))
+
+
+def grid(out: Out, heads: tuple[str, ...], rows: Iterable[tuple[Text, ...]]) -> None:
+    """A table whose last columns fold; where the terminal is too narrow for one, a row is a line that wraps."""
+    listed = list(rows)
+    needed = sum(
+        max((row[i].cell_len for row in [*listed, tuple(map(Text, heads))]), default=0) + 2
+        for i in range(len(heads) - 1)
+    )
+    if needed > out.width // 2 + out.width // 4:
+        for row in listed:
+            out.print(Text("  ").join(cell for cell in row if cell))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads[:-1]:
+        table.add_column(head, no_wrap=True)
+    table.add_column(heads[-1], overflow="fold", ratio=1)
+    for row in listed:
+        table.add_row(*row)
+    out.print(table)
+
+
 def _subject(limit: Limit) -> str:
     """What a limit is on: its name without the unit."""
     return limit.name.removesuffix("_" + limit.unit.replace(" ", "_"))

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from onrecord.cli._batch import ERROR_KEY, ClaimLine, claim_lines, in_line
-from onrecord.cli._files import STDIN, count_lines, probe, refuse_stdin_twice, shown
+from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line, place
+from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
+from onrecord.cli._flat import model_of
+from onrecord.cli._formats import FORMATS, format_of, refuse_format
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
     as_of_option,
     collection_option,
     fail_on_option,
+    ignore_bad_option,
     json_option,
     max_evidence_option,
     refuse_both,
     server_options,
 )
-from onrecord.cli._output import LineWriter
 from onrecord.cli._progress import progress
-from onrecord.cli._report import InputError, complain, emit, say, to_json
+from onrecord.cli._report import InputError, complain, emit, say
+from onrecord.cli._results import Done, Results, count_outcome, open_results, place_of, read_done
+from onrecord.cli._settings import FILE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from onrecord.client import Client
-    from onrecord.types import CheckOptions
 
 FAILED_ON = 3
 GROUP = 32
@@ -39,8 +42,17 @@ GROUP = 32
 
 
 @click.command("batch")
-@click.argument("claims", metavar="CLAIMS.jsonl")
-@click.option("-o", "--output", default="-", metavar="OUT.jsonl", help="File to write; - is stdout.  [default: -]")
+@click.argument("claims", metavar="CLAIMS", type=FILE)
+@click.option(
+    "-o", "--output", default="-", type=FILE, metavar="OUT",
+    help="File to write; - is stdout.  [default: -]",
+)  # fmt: skip
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS),
+    help="Format of what has no ending that tells: pipes, mostly.  [default: jsonl]",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where OUT stops. What is in it must be of these claims.")
+@ignore_bad_option
 @server_options
 @against_options
 @collection_option
@@ -53,6 +65,9 @@ def command(
     context: click.Context,
     claims: str,
     output: str,
+    kind: str | None,
+    resume: bool,
+    ignore_bad: bool,
     target: str,
     timeout: float | None,
     against: tuple[str, ...],
@@ -66,91 +81,129 @@ def command(
     fail_on: frozenset[str],
     as_json: bool,
 ) -> None:
-    """Check the claims of a .jsonl file ("-" is stdin), one object a line.
+    """Check the claims of a file ("-" is stdin): JSON lines (.jsonl), CSV (.csv) or Parquet (.parquet, which needs
+    onrecord[parquet]). Files of claims may be packed (.gz). --as-of is for lines without their own.
 
-    A line {"claim": "...", "speaker": "...", "as_of": "2021-08-29"} (all but the claim optional, other keys kept) comes
-    out as the same line plus the fields of the result, in the same order: verdict, confidence, reason, evidence,
-    supporting_speakers, contradicting_speakers, attribution, provenance, timings, explanation, parts. --as-of is for
-    lines without their own. A key of the input with one of these names,
-    or "error", is kept with "input_" before it: its "verdict" as "input_verdict". In an output of `batch` that is
-    checked again, the old outcome is replaced.
+    \b
+    onrecord batch claims.jsonl -o verdicts.jsonl
+    onrecord batch claims.csv -o verdicts.csv --resume
+    onrecord batch claims.parquet -o verdicts.parquet --target checks.example.org:50051
+    psql -c "COPY claims TO STDOUT CSV HEADER" | onrecord batch - --format csv > verdicts.csv
+
+    JSON lines: a line {"claim": "...", "speaker": "...", "as_of": "2021-08-29"} (all but the claim optional, other keys
+    kept) comes out as the same line plus the fields of the result, in the same order: verdict, confidence, reason,
+    evidence, supporting_speakers, contradicting_speakers, attribution, provenance, timings, explanation, parts. A key
+    of the input with one of these names, or "error", is kept with "input_" before it: its "verdict" as "input_verdict".
+    In an output of `batch` that is checked again, the old outcome is replaced.
+
+    CSV and Parquet: columns claim, and speaker and as_of if there are such; others are kept. The result adds the
+    columns verdict, confidence, reason, explanation, supporting_speakers, contradicting_speakers, evidence_relation,
+    evidence_speaker, evidence_date, evidence_quote, evidence_statement, evidence_similarity (all of the first piece of
+    evidence), model, error_code, error_reason, error_message, and in Parquet the whole result as JSON, result. From
+    JSON lines, keys other than the three above come out as JSON in the column input. CSV has a line of names, and is
+    UTF-8; a cell that begins with = is written as it is, and a spreadsheet may take it for a formula.
 
     A bad line comes out with an "error" instead and is reported on stderr; the error's "reason" is BAD_LINE where the
-    line is no JSON object in UTF-8 with a string "claim" (and "speaker" and "as_of", if any), otherwise one of
-    docs/errors.md.
-    Lines are written as they are done: interrupted work keeps what it has.
+    line is no JSON object in UTF-8 with a string "claim" (and "speaker" and "as_of", if any), or no such row, otherwise
+    one of docs/errors.md. All other lines are checked all the same; then the exit status is 2, or 0 with --ignore-bad.
 
-    --json prints a summary, when the results go to a file.
+    Lines are written as they are done: interrupted work (Ctrl-C, status 130) keeps what it has, and --resume goes on
+    behind it; a last line that was torn is done again. A Parquet file is made at the end, of OUT.part.jsonl, where the
+    results stand until then.
+
+    Exit status: 0 all checked; 1 the service failed, also on single lines; 2 lines were bad; 3 a verdict of --fail-on.
+    Of several the first in the order 1, 3, 2. --json prints a summary, when the results go to a file.
     """
     refuse_both(context, against, without)
+    source = Claims(claims, format_of(claims, kind), as_of)
+    out_kind = format_of(output, kind)
+    if resume and output == STDIN:
+        raise click.UsageError("--resume needs a file to go on with; name one with -o")
+    refuse_format(claims, source.format, writing=False)
+    refuse_format(output, out_kind, writing=True)
     _refuse_overwriting(output, (claims, *against))
     refuse_stdin_twice((claims, *against))
     probe(claims)
-    tally: Counter[str] = Counter()
-    with LineWriter(output) as writer:
+    names, lines = source.open()
+    done = read_done(source, names, lines, output, out_kind) if resume else Done()
+    work = _Work(source, lines, done, collection, max_evidence)
+    with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
-                _run(client, claims, collection, max_evidence, as_of, writer, tally)
+                work.run(client, results)
         except BaseException as error:
-            if writer.count:
-                error.add_note(f"{writer.count:,} lines are done{'' if output == '-' else f' and in {output}'}")
+            if work.count:
+                where = "" if output == STDIN else f" and in {place_of(output, out_kind)}; --resume goes on"
+                error.add_note(f"{work.count:,} lines are done{where}")
             raise
-    _summary(claims, output, tally, as_json)
-    if tally["checked"] == 0 and tally["bad"]:
-        raise InputError(f"{shown(claims)}: no line could be checked")
+    _summary(claims, output, work.tally, as_json)
+    _end(context, claims, work.tally, fail_on, ignore_bad)
+
+
+def _end(context: click.Context, claims: str, tally: Counter[str], fail_on: frozenset[str], ignore_bad: bool) -> None:
+    """The exit status: see the command's help."""
     if tally["failed"]:
         context.exit(1)
     if any(tally[verdict] for verdict in fail_on):
         context.exit(FAILED_ON)
+    if tally["bad"] and not tally["checked"]:
+        raise InputError(f"{shown(claims)}: no line could be checked")
+    if tally["bad"] and not ignore_bad:
+        context.exit(InputError.exit_code)
 
 
-def _run(
-    client: Client,
-    path: str,
-    collection: str,
-    max_evidence: int | None,
-    as_of: datetime | None,
-    writer: LineWriter,
-    tally: Counter[str],
-) -> None:
-    from onrecord.types import CheckOptions
+class _Work:
+    """One run over the lines of a file. `count`: lines that are done, those of a run before this one included."""
 
-    options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
-    with progress("checking", "claims", count_lines(path)) as advance:
-        lines = claim_lines(path, as_of)
-        while group := list(islice(lines, GROUP)):
-            for line in _checked(client, path, group, collection, options, tally):
-                writer.write(line)
-            writer.flush()
-            advance(len(group))
+    def __init__(
+        self, claims: Claims, lines: Iterator[ClaimLine], done: Done, collection: str, max_evidence: int | None
+    ) -> None:
+        from onrecord.types import CheckOptions
 
+        self.tally = done.tally
+        self.count = done.count
+        self._claims = claims
+        self._lines = lines
+        self._before = done
+        self._collection = collection
+        self._options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
 
-def _checked(
-    client: Client,
-    path: str,
-    group: Sequence[ClaimLine],
-    collection: str,
-    options: CheckOptions | None,
-    tally: Counter[str],
-) -> Iterator[str]:
-    """The output lines of a group, in its order."""
-    from onrecord.errors import InvalidArgument, OnrecordError, ServerError
+    def run(self, client: Client, results: Results) -> None:
+        """Check what is left, group by group."""
+        with progress("checking", "claims", self._claims.count(), done=self.count) as advance:
+            while group := list(islice(self._lines, GROUP)):
+                for line, outcome in zip(group, self._outcomes(client, group), strict=True):
+                    results.write(line, outcome)
+                    self.count += 1
+                results.flush()
+                advance(len(group))
 
-    claims = [line.claim for line in group if line.claim]
-    outcomes = iter(client.check_batch(claims, collection=collection, options=options))
-    for line in group:
-        outcome = line.error or next(outcomes)
-        if not isinstance(outcome, OnrecordError):
-            tally["checked"] += 1
-            tally[outcome.verdict.value] += 1
-            yield to_json({**line.kept(), **outcome.to_dict()})
-        elif isinstance(outcome, InvalidArgument | ServerError):
-            tally["bad" if isinstance(outcome, InvalidArgument) else "failed"] += 1
-            outcome = in_line(outcome)
-            complain(f"{shown(path)}: line {line.number}: {outcome.message}; passed over")
-            yield to_json({**line.kept(), ERROR_KEY: {"line": line.number, **outcome.to_dict()}})
-        else:
-            raise outcome  # of the service, not of this line
+    def _outcomes(self, client: Client, group: Sequence[ClaimLine]) -> Iterator[dict[str, Any]]:
+        """What the output says of each line."""
+        from onrecord.errors import InvalidArgument, OnrecordError, ServerError
+
+        claims = [line.claim for line in group if line.claim]
+        outcomes = iter(client.check_batch(claims, collection=self._collection, options=self._options))
+        for line in group:
+            outcome = line.error or next(outcomes)
+            if not isinstance(outcome, OnrecordError):
+                count_outcome(self.tally, outcome.verdict.value, None)
+                data = outcome.to_dict()
+                self._compare(data)
+                yield data
+            elif isinstance(outcome, InvalidArgument | ServerError):
+                outcome = in_line(outcome)
+                count_outcome(self.tally, None, outcome.code)
+                complain(f"{place(self._claims, line.number)}: {outcome.message}; passed over")
+                yield {ERROR_KEY: {"line": line.number, **outcome.to_dict()}}
+            else:
+                raise outcome  # of the service, not of this line
+
+    def _compare(self, result: Mapping[str, Any]) -> None:
+        """Say once when the results of before are of another model."""
+        before, self._before.model = self._before.model, None
+        if before is not None and before != (now := model_of(result)):
+            complain(f"what was there is of the model {before}; the rest is of {now}")
 
 
 def _refuse_overwriting(output: str, inputs: Sequence[str]) -> None:

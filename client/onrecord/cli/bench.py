@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onrecord.cli._files import refuse_stdin_twice
-from onrecord.cli._options import collection_option, connect, json_option, target_option
+from onrecord.cli._options import collection_option, connect, json_option, setting, target_option
 from onrecord.cli._output import refuse_unwritable, write_lines
 from onrecord.cli._progress import working
 from onrecord.cli._report import complain, emit
@@ -57,8 +57,8 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
 @click.command("bench")
 @target_option
 @click.option("--serve", is_flag=True, help="Start a server for the run instead, with a record that is thrown away.")
-@click.option("--model", envvar="ONRECORD_MODEL", default="builtin", metavar="NAME", help="NLI model, with --serve.")
-@click.option("--encoder", envvar="ONRECORD_ENCODER", default="builtin", metavar="NAME", help="Encoder, with --serve.")
+@setting("--model", default="builtin", metavar="NAME", help="NLI model, with --serve.")
+@setting("--encoder", default="builtin", metavar="NAME", help="Encoder, with --serve.")
 @click.option("--serve-options", default="", metavar="TEXT", help='More for `onrecord serve`: "--cache-pairs 0".')
 @click.option("--claims", metavar="FILE", help="Claims to send, as `batch` reads them.  [default: made-up ones]")
 @click.option(

@@ -14,6 +14,7 @@ import onrecord
 from onrecord.cli._datasets import Datasets
 from onrecord.cli._evaluation import cache_folder, engine, kept_pairs, load_model, model_options
 from onrecord.cli._files import probe, refuse_stdin_twice
+from onrecord.cli._options import setting
 from onrecord.cli._output import refuse_unwritable, write_lines
 from onrecord.cli._progress import progress, working
 from onrecord.cli._report import emit
@@ -50,7 +51,7 @@ from onrecord.cli._report import emit
 )
 @model_options
 @click.option("--calibration", metavar="FILE", help="Calibration of the model.  [default: the one beside it]")
-@click.option("--encoder", envvar="ONRECORD_ENCODER", default="builtin", metavar="NAME", help="Encoder, with --claims.")
+@setting("--encoder", default="builtin", metavar="NAME", help="Encoder, with --claims.")
 @click.option(
     "--attribution", type=click.Choice(["auto", "rules", "tagger"]), default="auto",
     help="Who reads --documents: the rules alone or with the tagger.",
