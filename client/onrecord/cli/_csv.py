@@ -129,5 +129,5 @@ def _row(records: Records, header: Sequence[str], cells: Sequence[str]) -> Row:
 def csv_line(cells: Sequence[str]) -> str:
     """One record, without its line end."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(cells)
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)  # what is in it, it also quotes
+    return out.getvalue().removesuffix("\r\n")
