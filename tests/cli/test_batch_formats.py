@@ -303,7 +303,8 @@ def test_an_interrupt_keeps_what_is_done_in_any_format(
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert told.decode() == f"onrecord: interrupted; 32 lines are done and in {place}; --resume goes on\n"
+    done = place.read_bytes().count(b"\n") - (kind == "csv")
+    assert told.decode() == f"onrecord: interrupted; {done} lines are done and in {place}; --resume goes on\n"
     done = at_server("batch", "-", "-o", str(out), "--collection", stored, "--resume", stdin=given)
     assert done.status == 0
     assert [row["claim"] for row in rows_of(out)] == [f"{STATEMENT} {i}" for i in range(40)]

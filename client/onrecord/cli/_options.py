@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT_TARGET = "127.0.0.1:50051"
 VERDICTS = ("SUPPORTED", "CONTRADICTED", "CONFLICTING", "NOT_ENOUGH_EVIDENCE")
 TOKEN_VARIABLE = "ONRECORD_TOKEN"  # noqa: S105 -- the name of it
-_KEPT = "onrecord.token_file"  # where a context keeps the path
+_KEPT = "onrecord.connect."  # under names that begin so a context keeps what `connect` needs
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
@@ -31,8 +31,13 @@ def setting(*declarations: str, **attributes: Any) -> Callable[[Function], Funct
     return click.option(*declarations, cls=Setting, **attributes)
 
 
-def _keep_token_file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    ctx.meta[_KEPT] = value
+def _keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    """For `connect`: what a client is made with, and no command has to know of."""
+    ctx.meta[_KEPT + str(parameter.name)] = value
+
+
+def _kept_setting(*declarations: str, **attributes: Any) -> Callable[[Function], Function]:
+    return setting(*declarations, expose_value=False, callback=_keep, **attributes)
 
 
 collection_option = setting(
@@ -47,13 +52,23 @@ timeout_option = setting(
 target_option = setting(
     "--target", default=DEFAULT_TARGET, show_default=True, metavar="HOST:PORT", help="Server to ask."
 )
-token_file_option = setting(
+token_file_option = _kept_setting(
     "--token-file",
     type=FILE,
     metavar="FILE",
-    expose_value=False,
-    callback=_keep_token_file,
     help="File with the server's token. ONRECORD_TOKEN, with the token itself, wins.",
+)
+tls_option = _kept_setting("--tls", is_flag=True, help="Encrypt the connection; the other --tls options do so, too.")
+tls_ca_option = _kept_setting(
+    "--tls-ca",
+    type=FILE,
+    metavar="FILE",
+    help="Certificates, PEM, to trust.  [default: gRPC's own]",
+)
+tls_cert_option = _kept_setting("--tls-cert", type=FILE, metavar="FILE", help="Certificate of the caller, PEM.")
+tls_key_option = _kept_setting("--tls-key", type=FILE, metavar="FILE", help="Its private key, PEM.")
+tls_server_name_option = _kept_setting(
+    "--tls-server-name", metavar="NAME", help="Name that the server's certificate bears, where --target is another."
 )
 max_evidence_option = setting(
     "--max-evidence", type=click.IntRange(0, 32), metavar="N", help="Statements shown, 0 to 32.  [default: 5]"
@@ -79,9 +94,17 @@ model_option = setting(
 )
 
 
+_SERVER = (
+    target_option, timeout_option, token_file_option, tls_option, tls_ca_option, tls_cert_option, tls_key_option,
+    tls_server_name_option,
+)  # fmt: skip
+
+
 def server_options(function: Function) -> Function:
-    """--target, --timeout and --token-file."""
-    return target_option(timeout_option(token_file_option(function)))
+    """--target, --timeout, and how to connect."""
+    for option in reversed(_SERVER):
+        function = option(function)
+    return function
 
 
 def against_options(function: Function) -> Function:
@@ -107,16 +130,27 @@ def connect(target: str, timeout: float | None) -> Client:
     """A client for the options."""
     from onrecord.client import Client
 
-    token = _token()
-    if timeout is None:
-        return Client(target, token=token)
-    return Client(target, timeout=timeout, batch_timeout=timeout, token=token)
-
-
-def _token() -> str | None:
-    """The token in the environment, else the one in --token-file."""
     context = click.get_current_context(silent=True)
-    path = context.meta.get(_KEPT) if context else None
+    meta = context.meta if context else {}
+
+    def kept(name: str) -> Any:
+        return meta.get(_KEPT + name)
+
+    times = {} if timeout is None else {"timeout": timeout, "batch_timeout": timeout}
+    return Client(
+        target,
+        token=_token(kept("token_file")),
+        tls=bool(kept("tls")),
+        root_certificates=kept("tls_ca"),
+        client_certificate=kept("tls_cert"),
+        client_key=kept("tls_key"),
+        server_name=kept("tls_server_name"),
+        **times,
+    )
+
+
+def _token(path: str | None) -> str | None:
+    """The token in the environment, else the one in --token-file."""
     if (token := os.environ.get(TOKEN_VARIABLE)) or path is None:
         return token or None
     try:
@@ -213,8 +247,8 @@ ignore_bad_option = click.option(
 )
 
 _SHARED = (
-    target_option, timeout_option, token_file_option, collection_option, max_evidence_option, fail_on_option,
-    model_option, encoder_option, calibration_option, without_option,
+    *_SERVER, collection_option, max_evidence_option, fail_on_option, model_option,
+    encoder_option, calibration_option, without_option,
 )  # fmt: skip
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,10 +34,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from onrecord.client import Client
+    from onrecord.errors import OnrecordError
+    from onrecord.types import CheckResult, Claim
 
 FAILED_ON = 3
-GROUP = 32
-"""Claims asked for at once: enough to keep the model busy, few enough that little is lost when the work is cut off."""
+IN_FLIGHT = 256
+"""Claims read ahead of the verdicts: enough to keep the model busy."""
 
 
 @click.command("batch")
@@ -130,6 +131,7 @@ def command(
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
+                client.info()  # nobody there is known at once, and not after the patience that a restart gets
                 work.run(client, results)
         except BaseException as error:
             if work.count:
@@ -167,37 +169,52 @@ class _Work:
         self._before = done
         self._collection = collection
         self._options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
+        self._sent: deque[ClaimLine] = deque()  # only appended to by the thread that sends
+        self._shown = self.count
 
     def run(self, client: Client, results: Results) -> None:
-        """Check what is left, group by group."""
+        """Check what is left; each outcome is handed on when it is there."""
         with progress("checking", "claims", self._claims.count(), done=self.count) as advance:
-            while group := list(islice(self._lines, GROUP)):
-                for line, outcome in zip(group, self._outcomes(client, group), strict=True):
-                    results.write(line, outcome)
-                    self.count += 1
-                results.flush()
-                advance(len(group))
+            outcomes = client.check_many(
+                self._given(), collection=self._collection, options=self._options, in_flight=IN_FLIGHT
+            )
+            for outcome in outcomes:
+                while (line := self._sent.popleft()).claim is None:
+                    self._hand_on(results, line, line.error)
+                self._hand_on(results, line, outcome)
+                advance(self.count - self._shown)
+                self._shown = self.count
+            while self._sent:
+                line = self._sent.popleft()
+                self._hand_on(results, line, line.error)
 
-    def _outcomes(self, client: Client, group: Sequence[ClaimLine]) -> Iterator[dict[str, Any]]:
-        """What the output says of each line."""
+    def _given(self) -> Iterator[Claim]:
+        """The claims, for the thread that sends them; lines without one wait for their turn among the outcomes."""
+        for line in self._lines:
+            self._sent.append(line)
+            if line.claim is not None:
+                yield line.claim
+
+    def _hand_on(self, results: Results, line: ClaimLine, outcome: CheckResult | OnrecordError | None) -> None:
+        results.write(line, self._told(line, outcome))
+        results.flush()
+        self.count += 1
+
+    def _told(self, line: ClaimLine, outcome: CheckResult | OnrecordError | None) -> dict[str, Any]:
+        """What the output says of a line."""
         from onrecord.errors import InvalidArgument, OnrecordError, ServerError
 
-        claims = [line.claim for line in group if line.claim]
-        outcomes = iter(client.check_batch(claims, collection=self._collection, options=self._options))
-        for line in group:
-            outcome = line.error or next(outcomes)
-            if not isinstance(outcome, OnrecordError):
-                count_outcome(self.tally, outcome.verdict.value, None)
-                data = outcome.to_dict()
-                self._compare(data)
-                yield data
-            elif isinstance(outcome, InvalidArgument | ServerError):
-                outcome = in_line(outcome)
-                count_outcome(self.tally, None, outcome.code)
-                complain(f"{place(self._claims, line.number)}: {outcome.message}; passed over")
-                yield {ERROR_KEY: {"line": line.number, **outcome.to_dict()}}
-            else:
-                raise outcome  # of the service, not of this line
+        if isinstance(outcome, InvalidArgument | ServerError):
+            outcome = in_line(outcome)
+            count_outcome(self.tally, None, outcome.code)
+            complain(f"{place(self._claims, line.number)}: {outcome.message}; passed over")
+            return {ERROR_KEY: {"line": line.number, **outcome.to_dict()}}
+        if outcome is None or isinstance(outcome, OnrecordError):
+            raise outcome or RuntimeError("a line without a claim and without an error")
+        count_outcome(self.tally, outcome.verdict.value, None)
+        data: dict[str, Any] = outcome.to_dict()
+        self._compare(data)
+        return data
 
     def _compare(self, result: Mapping[str, Any]) -> None:
         """Say once when the results of before are of another model."""
