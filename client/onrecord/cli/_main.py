@@ -19,7 +19,11 @@ COMMANDS = {
     "check": ("onrecord.cli.check", "Check one claim."),
     "batch": ("onrecord.cli.batch", "Check a file of claims."),
     "ingest": ("onrecord.cli.ingest", "Read documents into attributed statements."),
-    "statements": ("onrecord.cli.statements", "List, add, get, delete, import and export statements."),
+    "statements": (
+        "onrecord.cli.statements",
+        "List, add, correct, retract, import and export statements.",
+    ),
+    "collections": ("onrecord.cli.collections", "List, create, describe and delete collections."),
     "eval": ("onrecord.cli.eval", "Measure how right it is, on data with answers."),
     "calibrate": ("onrecord.cli.calibrate", "Fit the calibration of a model."),
     "bench": ("onrecord.cli.bench", "Measure how fast a server is, and what load does to it."),

@@ -65,8 +65,10 @@ tls_ca_option = _kept_setting(
     metavar="FILE",
     help="Certificates, PEM, to trust.  [default: gRPC's own]",
 )
-tls_cert_option = _kept_setting("--tls-cert", type=FILE, metavar="FILE", help="Certificate of the caller, PEM.")
-tls_key_option = _kept_setting("--tls-key", type=FILE, metavar="FILE", help="Its private key, PEM.")
+tls_client_cert_option = _kept_setting(
+    "--tls-client-cert", type=FILE, metavar="FILE", help="Certificate of the caller, PEM."
+)
+tls_client_key_option = _kept_setting("--tls-client-key", type=FILE, metavar="FILE", help="Its private key, PEM.")
 tls_server_name_option = _kept_setting(
     "--tls-server-name", metavar="NAME", help="Name that the server's certificate bears, where --target is another."
 )
@@ -95,8 +97,8 @@ model_option = setting(
 
 
 _SERVER = (
-    target_option, timeout_option, token_file_option, tls_option, tls_ca_option, tls_cert_option, tls_key_option,
-    tls_server_name_option,
+    target_option, timeout_option, token_file_option, tls_option, tls_ca_option, tls_client_cert_option,
+    tls_client_key_option, tls_server_name_option,
 )  # fmt: skip
 
 
@@ -142,8 +144,8 @@ def connect(target: str, timeout: float | None) -> Client:
         token=_token(kept("token_file")),
         tls=bool(kept("tls")),
         root_certificates=kept("tls_ca"),
-        client_certificate=kept("tls_cert"),
-        client_key=kept("tls_key"),
+        client_certificate=kept("tls_client_cert"),
+        client_key=kept("tls_client_key"),
         server_name=kept("tls_server_name"),
         **times,
     )

@@ -14,12 +14,13 @@ from rich.text import Text
 from onrecord.cli._report import printable
 from onrecord.types import (
     CheckResult,
+    Collection,
     Evidence,
     IngestReport,
-    Limit,
     Relation,
     ServerInfo,
     Stance,
+    State,
     Statement,
     Verdict,
 )
@@ -143,31 +144,38 @@ def statements(listed: Iterable[Statement]) -> None:
         (
             Text(short_id(statement.name), "cyan"),
             Text(printable(statement.speaker.name or statement.source.publisher)),
+            Text(printable(statement.relayed_by)),
             Text(day(statement.stated_time or statement.source.publish_time), "dim"),
             _text(statement),
         )
         for statement in listed
     ]
     if out.width < TABLE_WIDTH:
-        for identifier, speaker, when, text in rows:
-            out.print(Text("  ").join(part for part in (identifier, speaker, when) if part))
+        for identifier, speaker, relayed, when, text in rows:
+            via = Text.assemble("via ", relayed) if relayed else Text()
+            out.print(Text("  ").join(part for part in (identifier, speaker, via, when) if part))
             out.print(Padding(text, (0, 0, 0, 2)))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("id", no_wrap=True)
     table.add_column("speaker", overflow="fold", max_width=24)
+    relayed_by = any(relayed for _, _, relayed, _, _ in rows)
+    if relayed_by:
+        table.add_column("relayed by", overflow="fold", max_width=24)
     table.add_column("date", no_wrap=True)
     table.add_column("text", overflow="fold", ratio=1)
-    for row in rows:
-        table.add_row(*row)
+    for identifier, speaker, relayed, when, text in rows:
+        table.add_row(identifier, speaker, *((relayed,) if relayed_by else ()), when, text)
     out.print(table)
 
 
 def _text(statement: Statement) -> Text:
-    text = Text(printable(statement.text))
-    if statement.stance is Stance.ASSERTED:
-        return text
-    return Text.assemble((f"[{statement.stance.lower()}] ", "yellow"), text)
+    marks = []
+    if statement.stance is not Stance.ASSERTED:
+        marks.append(statement.stance.lower())
+    if statement.state is not State.ACTIVE:
+        marks.append(statement.state.lower())
+    return Text.assemble((f"[{', '.join(marks)}] " if marks else "", "yellow"), printable(statement.text))
 
 
 def short_id(name: str) -> str:
@@ -196,9 +204,52 @@ def statement(shown: Statement) -> None:
         ("valid from", day(shown.valid_from)),
         ("valid until", day(shown.valid_until)),
         ("labels", ", ".join(shown.labels)),
+        ("state", "" if shown.state is State.ACTIVE else f"{shown.state.lower()} since {day(shown.state_time)}"),
+        ("superseded by", shown.superseded_by),
         ("document", shown.document),
         ("original", shown.original),
-        ("on record since", shown.create_time.isoformat(" ", "seconds") if shown.create_time else ""),
+        ("on record since", _moment(shown.create_time)),
+        ("last changed", "" if shown.update_time == shown.create_time else _moment(shown.update_time)),
+        ("etag", shown.etag),
+    ):
+        if value:
+            table.add_row(label, Text(printable(value)))
+    out.print(table)
+
+
+def _moment(value: datetime | None) -> str:
+    return "" if value is None else value.isoformat(" ", "seconds")
+
+
+def collections(listed: Iterable[Collection]) -> None:
+    """Collections in a table."""
+    grid(
+        Out(),
+        ("id", "statements", "name"),
+        (
+            (
+                Text(short_id(collection.name), "cyan"),
+                Text(f"{collection.statement_count:,}", justify="right"),
+                Text(printable(collection.display_name)),
+            )
+            for collection in listed
+        ),
+    )
+
+
+def collection(shown: Collection) -> None:
+    """Every field of one collection that says something."""
+    out = Out()
+    table = _fields()
+    waiting = f", {shown.pending_count:,} wait for their embedding" if shown.pending_count else ""
+    for label, value in (
+        ("name", shown.name),
+        ("for people", shown.display_name),
+        ("description", shown.description),
+        ("statements", f"{shown.statement_count:,}{waiting}"),
+        ("since", _moment(shown.create_time)),
+        ("last changed", "" if shown.update_time == shown.create_time else _moment(shown.update_time)),
+        ("etag", shown.etag),
     ):
         if value:
             table.add_row(label, Text(printable(value)))
@@ -233,10 +284,20 @@ def info(target: str, shown: ServerInfo) -> None:
         fake = ", a FAKE for tests only" if model.fake else ""
         text = f"{model.model_id} ({model.revision[:12]}), {model.precision}, {model.max_tokens} tokens{fake}"
         table.add_row(label, Text(printable(text)))
-    table.add_row("store", Text(f"{printable(shown.store)}, {shown.statement_count:,} statements"))
-    _named(table, "defaults", {k: v for k, v in shown.default_options.to_dict().items() if v is not None})
-    _named(table, "limits", {_subject(limit): f"{limit.value:,} {limit.unit}" for limit in shown.limits})
+    waiting = f", {shown.pending_count:,} wait for their embedding" if shown.pending_count else ""
+    table.add_row("store", Text(f"{printable(shown.store)}, {shown.statement_count:,} statements{waiting}"))
+    options = {name: value for name, value in shown.default_options.to_dict().items() if value is not None}
+    for index, (name, value) in enumerate(options.items()):
+        table.add_row("" if index else "defaults", Text(f"{words(name)}: {printable(str(value))}"))
     out.print(table)
+    out.print()
+    rows = (
+        tuple(
+            Text(printable(cell)) for cell in (words(limit.name), f"{limit.value:,} {limit.unit}", limit.error_reason)
+        )
+        for limit in shown.limits
+    )
+    grid(out, ("limit", "most", "what exceeds it gets"), rows)
 
 
 def config(path: str, there: bool, rows: Iterable[Mapping[str, object]]) -> None:
@@ -281,16 +342,6 @@ def grid(out: Out, heads: tuple[str, ...], rows: Iterable[tuple[Text, ...]]) -> 
     for row in listed:
         table.add_row(*row)
     out.print(table)
-
-
-def _subject(limit: Limit) -> str:
-    """What a limit is on: its name without the unit."""
-    return limit.name.removesuffix("_" + limit.unit.replace(" ", "_"))
-
-
-def _named(table: Table, label: str, values: Mapping[str, object]) -> None:
-    for index, (name, value) in enumerate(values.items()):
-        table.add_row(label if index == 0 else "", Text(f"{words(name)}: {printable(str(value))}"))
 
 
 def _fields() -> Table:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from onrecord.client import Client
 
 _KEYS = frozenset(field.name for field in fields(Statement))
-_FIELD = re.compile(r"\bstatements\[\d+\]\.")
+_FIELD = re.compile(r"\bstatements?(\[\d+\])?\.")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHOWN_ID = 40  # characters of an id that a message repeats
 _MOST_KEYS = 8  # named in the note about keys that are not read
@@ -50,7 +50,7 @@ class StatementFile:
         self.path = path
         self.bad_lines = 0
         self.failures: list[dict[str, object]] = []
-        self._parent = collection if collection.startswith("collections/") else f"collections/{collection}"
+        self.parent = collection if collection.startswith("collections/") else f"collections/{collection}"
         self._new_names = new_names
         self._any_id = any_id
         self._most_alike = most_alike
@@ -59,17 +59,29 @@ class StatementFile:
         self._unread: set[str] = set()
 
     def __iter__(self) -> Iterator[dict[str, object]]:
+        for number, data in self.numbered():
+            if isinstance(data, OnrecordError):
+                self._bad(number, data)
+                continue
+            self._numbers.append(number)
+            yield data
+
+    def numbered(self, after: int = 0) -> Iterator[tuple[int, dict[str, object] | OnrecordError]]:
+        """Each line behind the line `after`: its number, and its statement or what is wrong with it."""
         for line in read_lines(self.path):
+            if line.number <= after:
+                continue
             try:
                 data = line.json_object()
                 if "text" not in data:
                     raise BadLine('no "text"')
-                named = self._named(data)
+                yield line.number, self._named(data)
             except BadLine as error:
-                self._bad(line.number, InvalidArgument(str(error), reason="BAD_LINE"))
-                continue
-            self._numbers.append(line.number)
-            yield named
+                yield line.number, InvalidArgument(str(error), reason="BAD_LINE")
+
+    def refuse(self, number: int, error: OnrecordError) -> None:
+        """Report a line that the record did not take."""
+        self._bad(number, renamed(error, partial(_FIELD.sub, "")))
 
     def _named(self, data: dict[str, object]) -> dict[str, object]:
         name, given = data.get("name"), data.get("id")
@@ -85,7 +97,7 @@ class StatementFile:
         kept = {key: value for key, value in data.items() if key in _KEYS}
         if self._new_names or not identifier:
             return {**kept, "name": ""} if isinstance(name, str) else kept
-        return {**kept, "name": f"{self._parent}/statements/{identifier}"}
+        return {**kept, "name": f"{self.parent}/statements/{identifier}"}
 
     def _from_id(self, given: object) -> str:
         """The id that the key `id` gives; a whole number is one, too. Empty when it cannot be one and need not."""
@@ -120,6 +132,10 @@ class StatementFile:
         if unlisted := outcome.failed_count - len(outcome.failures):
             self.bad_lines += unlisted
             complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")
+        self.report_unread()
+
+    def report_unread(self) -> None:
+        """Say on stderr which keys were not read."""
         if self._unread:
             listed = ", ".join(sorted(self._unread))
             complain(f"{shown(self.path)}: keys that are not part of a statement were not read: {listed}")

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
-from operator import itemgetter
+from typing import Any
 
 import click
 
-from onrecord.cli._files import STDIN, probe, read_text, refuse_stdin_twice, shown
-from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
+from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
+from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
+from onrecord.cli._options import (
+    collection_option,
+    connect,
+    ignore_bad_option,
+    json_option,
+    server_options,
+    setting,
+)
 from onrecord.cli._output import write_lines
 from onrecord.cli._report import InputError, complain, emit, say, to_json
+from onrecord.cli._settings import FILE
+from onrecord.cli._statements_change import reinstate, retract, supersede, update
 
 DEFAULT_LISTED = 50
 
 
 @click.group("statements")
 def command() -> None:
-    """List, add, get, delete, import and export statements."""
+    """List, read, add, correct, retract, delete, import and export statements."""
+
+
+for change in (update, retract, supersede, reinstate):
+    command.add_command(change)
 
 
 @command.command("list")
 @server_options
 @collection_option
-@click.option(
+@setting(
     "--limit",
     type=click.IntRange(min=0),
     default=DEFAULT_LISTED,
@@ -36,7 +49,12 @@ def command() -> None:
 )
 @json_option
 def list_(target: str, timeout: float | None, collection: str, limit: int, as_json: bool) -> None:
-    """Show the statements of a collection, in the order they were put there."""
+    """Show the statements of a collection, in the order they were put there.
+
+    \b
+    onrecord statements list --limit 0
+    onrecord statements list --collection news --json | jq -r .text
+    """
     with connect(target, timeout) as client:
         pages = client.statement_pages(collection, page_size=min(limit or 500, 500))
         if as_json:
@@ -65,9 +83,13 @@ def list_(target: str, timeout: float | None, collection: str, limit: int, as_js
 @collection_option
 @json_option
 def get(name: str, target: str, timeout: float | None, collection: str, as_json: bool) -> None:
-    """Show one statement, by its id or its resource name."""
+    """Show one statement, by its id or its resource name.
+
+    \b
+    onrecord statements get 0198a6c2f3 --collection news
+    """
     with connect(target, timeout) as client:
-        statement = client.get_statement(_resource(name, collection))
+        statement = client.get_statement(resource_of(name, collection))
     if as_json:
         emit(statement.to_dict())
         return
@@ -80,22 +102,7 @@ def get(name: str, target: str, timeout: float | None, collection: str, as_json:
 @click.argument("text")
 @server_options
 @collection_option
-@click.option("--speaker", default="", metavar="NAME", help="Who says it.")
-@click.option("--alias", "aliases", multiple=True, metavar="NAME", help="Another name of the speaker. Repeatable.")
-@click.option("--relayed-by", default="", metavar="NAME", help="Who reported that the speaker said it.")
-@click.option(
-    "--stance",
-    type=click.Choice(["asserted", "denied", "questioned"]),
-    default="asserted",
-    show_default=True,
-    help="Whether the speaker stands behind the text.",
-)
-@click.option("--context", "words", default="", metavar="TEXT", help="Words that make the text unambiguous.")
-@click.option("--date", type=Time(), metavar="DATE", help="When it was said, 2021-08-29.")
-@click.option("--publisher", default="", metavar="NAME", help="Where it was published.")
-@click.option("--uri", default="", metavar="URI", help="Address of the publication.")
-@click.option("--title", default="", metavar="TEXT", help="Its headline.")
-@click.option("--label", "labels", multiple=True, metavar="TEXT", help="A label to find it by. Repeatable.")
+@draft_options
 @click.option("--id", "identifier", default="", metavar="ID", help="Its id.  [default: chosen by the server]")
 @json_option
 def add(
@@ -103,33 +110,16 @@ def add(
     target: str,
     timeout: float | None,
     collection: str,
-    speaker: str,
-    aliases: tuple[str, ...],
-    relayed_by: str,
-    stance: str,
-    words: str,
-    date: datetime | None,
-    publisher: str,
-    uri: str,
-    title: str,
-    labels: tuple[str, ...],
     identifier: str,
     as_json: bool,
+    **fields: Any,
 ) -> None:
-    """Put TEXT ("-" reads it from stdin) on the record: one proposition, without "X said that"."""
-    from onrecord.types import Source, Speaker, Stance, Statement
+    """Put TEXT ("-" reads it from stdin) on the record: one proposition, without "X said that".
 
-    draft = Statement(
-        text=read_text(STDIN).strip() if text == STDIN else text,
-        name=_resource(identifier, collection) if identifier else "",
-        context=words,
-        speaker=Speaker(speaker, aliases),
-        relayed_by=relayed_by,
-        stance=Stance(stance.upper()),
-        source=Source(uri=uri, title=title, publisher=publisher),
-        stated_time=date,
-        labels=labels,
-    )
+    \b
+    onrecord statements add "Russia opposes interference." --speaker "Vladimir Putin" --date 2021-08-29
+    """
+    draft = drafted(text, fields, resource_of(identifier, collection) if identifier else "")
     with connect(target, timeout) as client:
         stored = client.add_statement(draft, collection=collection)
     if as_json:
@@ -142,13 +132,22 @@ def add(
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @server_options
 @collection_option
+@etag_option
 @json_option
-def delete(names: tuple[str, ...], target: str, timeout: float | None, collection: str, as_json: bool) -> None:
-    """Take statements off the record, by their ids or resource names."""
+def delete(
+    names: tuple[str, ...], target: str, timeout: float | None, collection: str, etag: str, as_json: bool
+) -> None:
+    """Take statements off the record, by their ids or resource names. What was said and taken back, better `retract`.
+
+    \b
+    onrecord statements delete 0198a6c2f3 0198a6c2f4 --collection news
+    """
+    if etag and len(names) > 1:
+        raise click.UsageError("--etag is for one statement")
     with connect(target, timeout) as client:
         for name in names:
-            resource = _resource(name, collection)
-            client.delete_statement(resource)
+            resource = resource_of(name, collection)
+            client.delete_statement(resource, etag=etag)
             if as_json:
                 emit({"deleted": resource})
             else:
@@ -156,69 +155,104 @@ def delete(names: tuple[str, ...], target: str, timeout: float | None, collectio
 
 
 @command.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @server_options
 @collection_option
 @click.option("--new-names", is_flag=True, help="Let the server name all statements, whatever id they have.")
+@click.option(
+    "--defer-index", is_flag=True,
+    help="Store statements, found by their words at once, and embed them afterwards, in the background: much faster.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where the last import of the same file stopped.")
+@ignore_bad_option
 @json_option
+@click.pass_context
 def import_(
-    files: tuple[str, ...], target: str, timeout: float | None, collection: str, new_names: bool, as_json: bool
+    context: click.Context,
+    files: tuple[str, ...],
+    target: str,
+    timeout: float | None,
+    collection: str,
+    new_names: bool,
+    defer_index: bool,
+    resume: bool,
+    ignore_bad: bool,
+    as_json: bool,
 ) -> None:
     """Put the statements of .jsonl files ("-" is stdin) on the record.
 
+    \b
+    onrecord statements import statements.jsonl --collection news
+    onrecord statements import dump.jsonl.gz --defer-index --resume
+
     A line is a statement as `export` writes it, or as little as {"text": "...", "speaker": "..."}. It keeps its id
     (`name`, else `id`: a-z, 0-9 and -, at most 63) in the given collection. A bad line, also one with an id that cannot
-    be one, is reported and passed over.
+    be one, is reported and passed over, and the exit status is then 2, or 0 with --ignore-bad.
+
+    Up to 500 statements make a message, which is on the record whole or not at all, and is acknowledged when it is.
+    How far an import has come is kept in the user's state folder: after an interrupt, a crash or a lost connection
+    --resume goes on behind what was acknowledged, and what was stored without being acknowledged is not stored twice,
+    as the server knows its request ids for a day. Of a file that is imported already --resume does nothing. The file
+    must be as it was, and server, collection, --new-names and --defer-index the same.
 
     --json prints what became of each file; "failures" has the first 1,000 bad lines, each with "line", "reason" and
-    "message". The reason is BAD_LINE where the line is no JSON object in UTF-8 with a "text" and an id that can
-    be one, otherwise one of docs/errors.md.
+    "message", "pending_count" says how many statements of the collection wait for their embedding. The reason is
+    BAD_LINE where the line is no JSON object in UTF-8 with a "text" and an id that can be one, otherwise one of
+    docs/errors.md.
     """
-    from onrecord.cli._statements_file import StatementFile, import_file
-    from onrecord.errors import OnrecordError
+    from onrecord.cli._import_run import import_one
 
     refuse_stdin_twice(files)
+    if resume and STDIN in files:
+        raise click.UsageError("--resume needs a file: what came over stdin is gone")
     for path in files:
         probe(path)
     created = passed = 0
     with connect(target, timeout) as client:
+        client.info()  # nobody there is known at once, and not after the patience that a restart gets
         for path in files:
-            file = StatementFile(path, collection, new_names=new_names)
             try:
-                outcome = import_file(client, file, collection)
-            except OnrecordError as error:
-                done = created + (error.report.created_count if error.report else 0)
-                error.add_note(f"{done:,} statements are on the record")
+                outcome = import_one(
+                    client, path, collection, new_names=new_names, defer_index=defer_index, resume=resume
+                )
+            except BaseException as error:
+                if created:
+                    error.add_note(f"{created:,} statements of the files before it, too")
                 raise
             created += outcome.created_count
-            passed += file.bad_lines
+            passed += outcome.failed_count
             if as_json:
-                emit({
-                    "file": path,
-                    "created_count": outcome.created_count,
-                    "failed_count": file.bad_lines,
-                    "failures": sorted(file.failures, key=itemgetter("line")),
-                })  # fmt: skip
-            else:
-                click.echo(f"{shown(path)}: {outcome.created_count:,} statements put on the record, "
-                           f"{file.bad_lines:,} lines passed over")  # fmt: skip
+                emit({"file": path, **outcome.to_dict()})
+                continue
+            word = f"{outcome.created_count:,} statements put on the record, {outcome.failed_count:,} lines passed over"
+            waiting = f"; {outcome.pending_count:,} wait for their embedding" if outcome.pending_count else ""
+            before = " (before this run)" if outcome.finished_before else ""
+            click.echo(f"{shown(path)}: {word}{before}{waiting}")
     if passed and not created:
         raise InputError("no line could be taken")
+    if passed and not ignore_bad:
+        context.exit(InputError.exit_code)
 
 
 @command.command("export")
 @server_options
 @collection_option
-@click.option("-o", "--output", default="-", metavar="FILE", help="File to write, whole or not at all; - is stdout.")
+@click.option(
+    "-o", "--output", default="-", type=FILE, metavar="FILE", help="File to write, whole or not at all; - is stdout."
+)
 @json_option
 def export(target: str, timeout: float | None, collection: str, output: str, as_json: bool) -> None:
-    """Write the statements of a collection as JSON, one a line.
+    """Write the statements of a collection as JSON, one a line, as they stand at one moment.
+
+    \b
+    onrecord statements export --collection news -o news.jsonl
+    onrecord statements export | jq -r .text
 
     `import` reads it back, names included. It does not restore when a statement was put on the record, nor the
     document that it was ingested from and its place there: that document, ingested again, adds its statements anew.
     """
     with connect(target, timeout) as client:
-        lines = (to_json(statement.to_dict()) for statement in client.list_statements(collection))
+        lines = (to_json(statement.to_dict()) for statement in client.export_statements(collection))
         if output == "-":
             _print(lines)
             return
@@ -235,10 +269,3 @@ def _print(lines: Iterator[str]) -> None:
     for line in lines:
         sys.stdout.buffer.write(line.encode() + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _resource(name: str, collection: str) -> str:
-    if name.startswith("collections/"):
-        return name
-    parent = collection if collection.startswith("collections/") else f"collections/{collection}"
-    return f"{parent}/statements/{name}"
