@@ -109,7 +109,10 @@ def test_export_and_import_carry_everything(
     assert stat.S_IMODE(out.stat().st_mode) == 0o666 & ~_umask()
     copy = f"{collection}-copy"
     taken = at_server("statements", "import", str(out), "--collection", copy, "--json")
-    assert taken.json == {"file": str(out), "created_count": 2, "failed_count": 0, "failures": []}
+    assert taken.json == {
+        "file": str(out), "created_count": 2, "failed_count": 0, "failures": [], "pending_count": 0,
+        "finished_before": False,
+    }  # fmt: skip
 
     def essence(statement: onrecord.Statement) -> tuple[object, ...]:
         return (statement.name.rpartition("/")[2], statement.text, statement.speaker, statement.source)

@@ -11,7 +11,7 @@ from onrecord.cli._files import STDIN, count_lines, shown
 from onrecord.cli._import import Import
 from onrecord.cli._import_state import ImportState, StateFile, new_state
 from onrecord.cli._progress import progress
-from onrecord.cli._report import InputError
+from onrecord.cli._report import InputError, complain
 from onrecord.cli._statements_file import StatementFile
 
 if TYPE_CHECKING:
@@ -51,8 +51,13 @@ def import_one(
         state.key = new_state(os.devnull).key
 
     def saved() -> None:
-        if kept is not None:
-            kept.write(state)
+        nonlocal kept
+        try:
+            if kept is not None:
+                kept.write(state)
+        except OSError as error:  # a full disk, a home that is not ours: no reason to store nothing
+            complain(f"{kept.path}: {error.strerror}; this import cannot be resumed, should it stop" if kept else "")
+            kept = None
 
     saved()  # the key is kept before it is used
     before = state.created + state.failed

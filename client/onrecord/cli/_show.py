@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -48,7 +49,9 @@ class Out:
     """stdout: as wide as the terminal, plain where it is none or NO_COLOR is set, no blanks at the ends of lines."""
 
     def __init__(self, most: int = MAX_WIDTH) -> None:
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        # rich itself leaves bold and dim with NO_COLOR; here it means plain
+        colours = None if os.environ.get("NO_COLOR") else "auto"
+        self._console = Console(highlight=False, markup=False, emoji=False, color_system=colours)
         # what does not fit is cut away, so a terminal that says it is narrower (0, when it does not know) wraps itself
         self._console.width = max(self._console.width, MIN_WIDTH)
         self.width = min(self._console.width, most)

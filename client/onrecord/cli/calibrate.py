@@ -62,6 +62,9 @@ def command(
 ) -> None:
     """Fit what makes a model's probabilities mean what they say, on labelled pairs, and write it to a file.
 
+    \b
+    onrecord calibrate dev/*.jsonl -o calibration.json --model MODEL
+
     Lines are {"premise": "...", "hypothesis": "...", "label": "..."}, the label entailment, neutral or contradiction;
     files may be packed (.gz). Files in which not all three labels occur are left out. Temperature scaling, vector
     scaling and isotonic regression are compared on pairs that they were not fitted on; the best is then fitted on all.
