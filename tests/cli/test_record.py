@@ -138,7 +138,7 @@ def test_bad_lines_in_the_middle_of_an_import(
     lines[1_050] = b'{"text": ""}'
     path.write_bytes(b"\n".join(lines))
     done = at_server("statements", "import", str(path), "--collection", collection)
-    assert done.status == 0
+    assert done.status == 2
     assert done.out == f"{path}: 1,097 statements put on the record, 3 lines passed over\n"
     told = done.err.splitlines()
     assert [line.partition(": line ")[2].partition(":")[0] for line in told] == ["601", "701", "1051"]
