@@ -175,3 +175,40 @@ def test_a_deferred_import_is_found_by_words_at_once(at_server: Run, collection:
     found = at_server("check", "Statement number 321.", "--collection", collection, "--json").json
     assert found["evidence"][0]["statement"]["text"] == "Statement number 321."
     assert at_server("statements", "import", "-", "--resume", "--collection", collection).status == 2
+
+
+def test_statements_are_narrowed_and_searched(at_server: Run, stored: str) -> None:
+    where = ("--collection", stored)
+    at_server(
+        "statements", "add", "Two million were displaced.", "--speaker", "The Minister", "--label", "war", "--date",
+        "2022-03-01", "--publisher", "Gazette", "--id", "two", *where,
+    )  # fmt: skip
+
+    def ids(*arguments: str) -> list[str]:
+        listed = at_server("statements", "list", *arguments, *where, "--json").jsons
+        return [one["name"].rpartition("/")[2] for one in listed]
+
+    assert ids("--only-speaker", "unhcr") == ["one"]
+    assert ids("--only-speaker", "UNHCR", "--only-speaker", "the minister") == ["one", "two"]
+    for narrowed in (("--only-label", "WAR"), ("--only-publisher", "gazette"), ("--stated-from", "2022-03-01")):
+        assert ids(*narrowed) == ["two"]
+    assert ids("--stated-until", "2022-03-01") == []
+    at_server("statements", "retract", "two", *where)
+    assert ids("--only-state", "retracted") == ["two"]
+    found = at_server("statements", "search", "million displaced", "--limit", "1", *where, "--json").json
+    assert found.keys() == {"statement", "score", "similarity"}
+    shown = at_server("statements", "search", "displaced", "--only-state", "active", *where)
+    assert "One million" in shown.out
+    assert "via Xinhua" in shown.out
+    assert "Two million" not in shown.out
+    nothing = at_server("statements", "search", "displaced", "--only-label", "peace", *where)
+    assert (nothing.status, nothing.out, nothing.err.count("\n")) == (0, "", 1)
+
+
+def test_a_check_looks_only_at_what_passes(at_server: Run, stored: str) -> None:
+    claim, where = "One million were displaced.", ("--collection", stored)
+    assert at_server("check", claim, "--only-speaker", "UNHCR", *where, "--json").json["verdict"] == "SUPPORTED"
+    other = at_server("check", claim, "--only-speaker", "Somebody", *where, "--json").json
+    assert other["reason"] == "NO_STATEMENTS_IN_SCOPE"
+    line = json.dumps({"claim": claim}).encode()
+    assert at_server("batch", "-", "--only-speaker", "Somebody", *where, stdin=line).json["reason"] == other["reason"]

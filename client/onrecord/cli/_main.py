@@ -21,7 +21,7 @@ COMMANDS = {
     "ingest": ("onrecord.cli.ingest", "Read documents into attributed statements."),
     "statements": (
         "onrecord.cli.statements",
-        "List, add, correct, retract, import and export statements.",
+        "List, search, add, correct, retract, import and export statements.",
     ),
     "collections": ("onrecord.cli.collections", "List, create, describe and delete collections."),
     "eval": ("onrecord.cli.eval", "Measure how right it is, on data with answers."),

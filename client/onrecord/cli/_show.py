@@ -12,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from onrecord.cli._report import printable
+from onrecord.cli._report import complain, printable
 from onrecord.types import (
+    AmbiguousName,
     CheckResult,
     Collection,
     Evidence,
@@ -74,6 +75,7 @@ def check_result(result: CheckResult) -> None:
     out.print(head)
     if result.explanation:
         out.print(Text(printable(result.explanation)))
+    ambiguous(result.ambiguous_names)
     if result.parts:
         out.print()
         out.print(_parts(result))
@@ -140,18 +142,28 @@ def day(value: datetime | None) -> str:
     return "" if value is None else value.date().isoformat()
 
 
-def statements(listed: Iterable[Statement]) -> None:
-    """Statements in a table, or one below the other where a table would squeeze the text. Ids first, to be copied."""
+def ambiguous(names: Iterable[AmbiguousName]) -> None:
+    """Names that more than one speaker goes by."""
+    for name in names:
+        complain(f"more than one speaker goes by {name.name!r}: {', '.join(name.speakers)}")
+
+
+def statements(listed: Iterable[Statement], similarities: Iterable[float] = ()) -> None:
+    """Statements in a table, or one below the other where a table would squeeze the text. Ids first, to be copied.
+
+    similarities: of each, shown before its text.
+    """
     out = Out(most=TABLE_WIDTH * 2)
+    near = [f"{similarity:.2f}  " for similarity in similarities]
     rows = [
         (
             Text(short_id(statement.name), "cyan"),
             Text(printable(statement.speaker.name or statement.source.publisher)),
             Text(printable(statement.relayed_by)),
             Text(day(statement.stated_time or statement.source.publish_time), "dim"),
-            _text(statement),
+            Text.assemble((near[index] if near else "", "dim"), _text(statement)),
         )
-        for statement in listed
+        for index, statement in enumerate(listed)
     ]
     if out.width < TABLE_WIDTH:
         for identifier, speaker, relayed, when, text in rows:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line, place
 from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
+from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._flat import model_of
 from onrecord.cli._formats import FORMATS, format_of, refuse_format
 from onrecord.cli._open import open_client
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from onrecord.client import Client
     from onrecord.errors import OnrecordError
-    from onrecord.types import CheckResult, Claim
+    from onrecord.types import CheckResult, Claim, StatementFilter
 
 FAILED_ON = 3
 IN_FLIGHT = 256
@@ -58,12 +60,14 @@ IN_FLIGHT = 256
 @against_options
 @collection_option
 @as_of_option
+@filter_options
 @max_evidence_option
 @fail_on_option
 @json_option
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     claims: str,
     output: str,
     kind: str | None,
@@ -81,6 +85,7 @@ def command(
     max_evidence: int | None,
     fail_on: frozenset[str],
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Check the claims of a file ("-" is stdin): JSON lines (.jsonl), CSV (.csv) or Parquet (.parquet, which needs
     onrecord[parquet]). Files of claims may be packed (.gz). --as-of is for lines without their own.
@@ -93,9 +98,9 @@ def command(
 
     JSON lines: a line {"claim": "...", "speaker": "...", "as_of": "2021-08-29"} (all but the claim optional, other keys
     kept) comes out as the same line plus the fields of the result, in the same order: verdict, confidence, reason,
-    evidence, supporting_speakers, contradicting_speakers, attribution, provenance, timings, explanation, parts. A key
-    of the input with one of these names, or "error", is kept with "input_" before it: its "verdict" as "input_verdict".
-    In an output of `batch` that is checked again, the old outcome is replaced.
+    evidence, supporting_speakers, contradicting_speakers, attribution, provenance, timings, explanation, parts,
+    ambiguous_names. A key of the input with one of these names, or "error", is kept with "input_" before it: its
+    "verdict" as "input_verdict". In an output of `batch` that is checked again, the old outcome is replaced.
 
     CSV and Parquet: columns claim, and speaker and as_of if there are such; others are kept. The result adds the
     columns verdict, confidence, reason, explanation, supporting_speakers, contradicting_speakers, evidence_relation,
@@ -127,7 +132,7 @@ def command(
     probe(claims)
     names, lines = source.open()
     done = read_done(source, names, lines, output, out_kind) if resume else Done()
-    work = _Work(source, lines, done, collection, max_evidence)
+    work = _Work(source, lines, done, collection, max_evidence, filter_of(given))
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
@@ -158,7 +163,13 @@ class _Work:
     """One run over the lines of a file. `count`: lines that are done, those of a run before this one included."""
 
     def __init__(
-        self, claims: Claims, lines: Iterator[ClaimLine], done: Done, collection: str, max_evidence: int | None
+        self,
+        claims: Claims,
+        lines: Iterator[ClaimLine],
+        done: Done,
+        collection: str,
+        max_evidence: int | None,
+        narrowed: StatementFilter | None,
     ) -> None:
         from onrecord.types import CheckOptions
 
@@ -168,6 +179,7 @@ class _Work:
         self._lines = lines
         self._before = done
         self._collection = collection
+        self._filter = narrowed
         self._options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
         self._sent: deque[ClaimLine] = deque()  # only appended to by the thread that sends
         self._shown = self.count
@@ -193,7 +205,7 @@ class _Work:
         for line in self._lines:
             self._sent.append(line)
             if line.claim is not None:
-                yield line.claim
+                yield line.claim if self._filter is None else replace(line.claim, filter=self._filter)
 
     def _hand_on(self, results: Results, line: ClaimLine, outcome: CheckResult | OnrecordError | None) -> None:
         results.write(line, self._told(line, outcome))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from onrecord.cli._files import STDIN, read_text, refuse_stdin_twice
+from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
@@ -33,12 +34,14 @@ FAILED_ON = 3
 @collection_option
 @click.option("--speaker", metavar="NAME", help="Who is claimed to have said it, when the claim itself does not tell.")
 @as_of_option
+@filter_options
 @max_evidence_option
 @fail_on_option
 @json_option
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     claim: str,
     target: str,
     timeout: float | None,
@@ -53,12 +56,14 @@ def command(
     max_evidence: int | None,
     fail_on: frozenset[str],
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Check CLAIM ("-" reads it from stdin) and show the verdict with its evidence.
 
     \b
     onrecord check "Putin said that Russia opposes interference."
     onrecord check "Russia opposes interference." --speaker Putin --against article.txt
+    onrecord check "Two million were displaced." --only-publisher UNHCR --stated-from 2022-01-01
     """
     from onrecord.types import CheckOptions
 
@@ -67,7 +72,9 @@ def command(
     text = read_text(STDIN).strip() if claim == STDIN else claim
     options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
     with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
-        result = client.check(text, speaker=speaker, as_of=as_of, collection=collection, options=options)
+        result = client.check(
+            text, speaker=speaker, as_of=as_of, filter=filter_of(given), collection=collection, options=options
+        )
     if as_json:
         emit(result.to_dict())
     else:

@@ -11,6 +11,7 @@ import click
 
 from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
 from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
+from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._options import (
     collection_option,
     connect,
@@ -29,7 +30,7 @@ DEFAULT_LISTED = 50
 
 @click.group("statements")
 def command() -> None:
-    """List, read, add, correct, retract, delete, import and export statements."""
+    """List, search, add, correct, retract, delete, import and export statements."""
 
 
 for change in (update, retract, supersede, reinstate):
@@ -47,16 +48,32 @@ for change in (update, retract, supersede, reinstate):
     metavar="N",
     help="Statements to show; 0 shows all.",
 )
+@filter_options
+@click.option(
+    "--only-state", multiple=True, type=click.Choice(["active", "retracted", "superseded"]),
+    help="Only statements in this state. Repeatable: any of them.",
+)  # fmt: skip
 @json_option
-def list_(target: str, timeout: float | None, collection: str, limit: int, as_json: bool) -> None:
+def list_(
+    target: str,
+    timeout: float | None,
+    collection: str,
+    limit: int,
+    only_state: tuple[str, ...],
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Show the statements of a collection, in the order they were put there.
 
     \b
     onrecord statements list --limit 0
+    onrecord statements list --only-speaker "Xi Jinping" --stated-from 2021-01-01 --only-state active
     onrecord statements list --collection news --json | jq -r .text
     """
     with connect(target, timeout) as client:
-        pages = client.statement_pages(collection, page_size=min(limit or 500, 500))
+        pages = client.statement_pages(
+            collection, filter=filter_of(given, only_state), page_size=min(limit or 500, 500)
+        )
         if as_json:
             for statement in islice((s for page in pages for s in page.statements), limit or None):
                 emit(statement.to_dict())
@@ -65,6 +82,8 @@ def list_(target: str, timeout: float | None, collection: str, limit: int, as_js
 
         left, total, count = limit, 0, 0
         for page in pages:  # a table a page, so that a long listing begins at once
+            if not count:
+                _show.ambiguous(page.ambiguous_names)
             part = page.statements[:left] if limit else page.statements
             total, count, left = page.total_size, count + len(part), left - len(part)
             if part:
@@ -75,6 +94,57 @@ def list_(target: str, timeout: float | None, collection: str, limit: int, as_js
         complain(f"{count:,} of {total:,} statements; --limit 0 shows all")
     elif total == 0:
         complain(f"no statements in {collection}")
+
+
+@command.command("search")
+@click.argument("query")
+@server_options
+@collection_option
+@filter_options
+@click.option(
+    "--only-state", multiple=True, type=click.Choice(["active", "retracted", "superseded"]),
+    help="Only statements in this state. Repeatable: any of them.",
+)  # fmt: skip
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000), default=10, show_default=True, metavar="N", help="Statements to show."
+)
+@click.option("--min-similarity", type=click.FloatRange(-1, 1), metavar="S", help="Leave out what is less similar.")
+@json_option
+def search(
+    query: str,
+    target: str,
+    timeout: float | None,
+    collection: str,
+    only_state: tuple[str, ...],
+    limit: int,
+    min_similarity: float | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Find statements by what they say, by words and by meaning, best first. QUERY is a sentence, or a few words.
+
+    \b
+    onrecord statements search "sovereignty of Afghanistan"
+    onrecord statements search displaced --only-publisher UNHCR --limit 3 --json
+    """
+    with connect(target, timeout) as client:
+        found = client.search(
+            query,
+            filter=filter_of(given, only_state),
+            collection=collection,
+            min_similarity=min_similarity,
+            page_size=limit,
+        )
+        results = list(islice(found, limit))
+    if as_json:
+        for result in results:
+            emit(result.to_dict())
+    elif results:
+        from onrecord.cli import _show
+
+        _show.statements((result.statement for result in results), [result.similarity for result in results])
+    else:
+        complain(f"nothing found in {collection}")
 
 
 @command.command("get")
