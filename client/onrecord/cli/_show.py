@@ -51,8 +51,9 @@ class Out:
 
     def __init__(self, most: int = MAX_WIDTH) -> None:
         # rich itself leaves bold and dim with NO_COLOR; here it means plain
-        colours = None if os.environ.get("NO_COLOR") else "auto"
-        self._console = Console(highlight=False, markup=False, emoji=False, color_system=colours)
+        self._console = Console(
+            highlight=False, markup=False, emoji=False, color_system=None if os.environ.get("NO_COLOR") else "auto"
+        )
         # what does not fit is cut away, so a terminal that says it is narrower (0, when it does not know) wraps itself
         self._console.width = max(self._console.width, MIN_WIDTH)
         self.width = min(self._console.width, most)
