@@ -36,7 +36,7 @@ def parsed(arguments: list[str]) -> ServerConfig:
 
 def test_options_and_variables_are_those_of_serve() -> None:
     ours = {flag_of(setting.name) for setting in fields(ServerConfig)}
-    others = {"--serve", "--capacity", "--claims", "--statements", "--collection", "--help", "--config"}  # of other commands
+    others = {"--serve", "--capacity", "--claims", "--statements", "--collection", "--help", "--config"}  # of others
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) <= ours | others
     variables = {env_of(setting.name) for setting in fields(ServerConfig)} | {"ONRECORD_TOKEN", "ONRECORD_CONFIG"}
     assert set(re.findall(r"ONRECORD_[A-Z_]+", PAGE)) <= variables

@@ -144,8 +144,8 @@ def _toml(setting: Setting) -> str:
     default = setting.default
     if setting.multiple:
         return "[]"
-    if isinstance(default, bool):
-        return "true" if default else "false"
+    if setting.is_flag:
+        return "true" if default is True else "false"
     if isinstance(default, int | float):
         return str(default)
     return json.dumps(default if isinstance(default, str) else "")
