@@ -115,11 +115,15 @@ class Claims:
         return self._line(line.number, data)
 
     def _line(self, number: int, data: dict[str, object]) -> ClaimLine:
+        claim: Claim | None
+        wrong: InvalidArgument | None
         try:
             claim = _claim(data, self.as_of)
         except BadLine as error:
-            return ClaimLine(number, _plain_values(data), None, InvalidArgument(str(error), reason="BAD_LINE"))
-        return ClaimLine(number, _plain_values(data), claim)
+            claim, wrong = None, InvalidArgument(str(error), reason="BAD_LINE")
+        else:
+            wrong = None
+        return ClaimLine(number, _plain_values(data) if self.format == PARQUET else data, claim, wrong)
 
 
 def claim_lines(path: str, as_of: datetime | None = None) -> Iterator[ClaimLine]:

@@ -33,6 +33,11 @@ _OTHER_ENCODINGS = (
 )
 
 
+MOST_NESTED = 500
+"""Lists and objects within one another. What is read in one thread is written in another, with less of the stack left."""
+_TOO_DEEP = "not JSON that can be read: nested too deep"
+
+
 class BadLine(Exception):
     """A line that is not what its file should hold; says why in one clause."""
 
@@ -63,10 +68,24 @@ class Line:
         except ValueError as error:
             raise BadLine(f"not JSON: {error}") from None
         except RecursionError:
-            raise BadLine("not JSON that can be read: nested too deep") from None
+            raise BadLine(_TOO_DEEP) from None
         if not isinstance(data, dict):
             raise BadLine("not a JSON object ({…})")
+        if self.raw.count(b"[") + self.raw.count(b"{") > MOST_NESTED and _depth(data) > MOST_NESTED:
+            raise BadLine(_TOO_DEEP)
         return data
+
+
+def _depth(data: object) -> int:
+    """How many lists and objects stand within one another."""
+    deepest, left = 0, [(data, 1)]
+    while left:
+        value, depth = left.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        if inner is not None:
+            deepest = max(deepest, depth)
+            left += [(item, depth + 1) for item in inner]
+    return deepest
 
 
 def _no_constant(name: str) -> object:
