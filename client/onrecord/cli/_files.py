@@ -34,7 +34,7 @@ _OTHER_ENCODINGS = (
 
 
 MOST_NESTED = 500
-"""Lists and objects within one another. What is read in one thread is written in another, with less of the stack left."""
+"""Lists and objects within one another. What one thread reads another writes, with less of the stack left."""
 _TOO_DEEP = "not JSON that can be read: nested too deep"
 
 
