@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test eval bench check proto proto-check lint clean
+.PHONY: install demo test eval bench check proto proto-check docs docs-check lint clean
 
 install: $(STAMP)
 
@@ -53,7 +53,7 @@ bench: install
 		$(if $(CLAIMS),--claims $(CLAIMS)) $(if $(STATEMENTS),--statements $(STATEMENTS))
 
 # Everything a change must pass besides the tests.
-check: install proto-check lint
+check: install proto-check docs-check lint
 
 lint:
 	$(BIN)/ruff check .
@@ -68,6 +68,13 @@ proto: install
 # The contract lints, and the committed stubs are what it generates.
 proto-check: install
 	$(BIN)/python scripts/generate_stubs.py --check
+
+# Regenerate the pages of docs/ that are made from the code, the commands and the contract.
+docs: install
+	$(BIN)/python scripts/generate_docs.py
+
+docs-check: install
+	$(BIN)/python scripts/generate_docs.py --check
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
