@@ -194,7 +194,8 @@ def api(note: str) -> str:
 # The contract
 
 Package `onrecord.v1`, gRPC over HTTP/2; the source is [proto/onrecord/v1](../proto/onrecord/v1).
-Errors: [errors.md](errors.md). Limits: [limits.md](limits.md). Beside these services the server answers `grpc.health.v1.Health` and reflection.
+Errors: [errors.md](errors.md). Limits: [limits.md](limits.md).
+Beside these services the server answers `grpc.health.v1.Health` and reflection.
 
 {chr(10).join(services)}
 
