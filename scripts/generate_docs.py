@@ -84,7 +84,14 @@ def message_bytes() -> int:
 def limits() -> str:
     """docs/limits.md."""
     rows = (
-        (f"`{limit.name}`", f"{limit.value:,}", limit.unit, f"`{limit.reason}`" if limit.reason else "", limit.why)
+        (
+            f"`{limit.name}`",
+            f"{limit.value:,}",
+            limit.unit,
+            f"`{limit.reason}`" if limit.reason else "",
+            limit.why,
+            f"`test_limit[{limit.name}]`",
+        )
         for limit in ALL_LIMITS
     )
     return f"""{NOTE}
@@ -93,8 +100,9 @@ def limits() -> str:
 
 `ServerInfoService.GetServerInfo` reports them. A request beyond one is answered with INVALID_ARGUMENT
 (`INVALID_FIELDS`); the reason below stands in its field violation. Code points are what Python's `len(str)` counts.
+The test sends what is at the limit and what is beyond it; it stands in tests/contract/test_wire_limits.py.
 
-{table(("limit", "value", "unit", "reason", "why"), rows)}
+{table(("limit", "value", "unit", "reason", "why", "test"), rows)}
 
 The limit on messages holds for requests. The answer to a batch can be larger: with 256 claims and 32 pieces of evidence
 each it may take tens of megabytes. The `onrecord` client accepts them; others raise `max_receive_message_length`, or
