@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from google.rpc import error_details_pb2, status_pb2
 from prometheus_client import Metric
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +17,8 @@ sys.path[:0] = [str(ROOT / "client"), str(ROOT / "server")]
 from api_page import api  # noqa: E402 -- the path comes first
 from cli_page import cli_page  # noqa: E402
 
+from onrecord._status import from_status  # noqa: E402
+from onrecord_server.domain.errors import OnrecordError  # noqa: E402
 from onrecord_server.domain.limits import ALL_LIMITS  # noqa: E402
 from onrecord_server.domain.reasons import FIELD_REASONS  # noqa: E402
 from onrecord_server.domain.types import ModelInfo  # noqa: E402
@@ -37,7 +40,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def errors() -> str:
     """docs/errors.md."""
     rows = (
-        (f"`{kind.reason}`", f"{row.code.name} ({row.code.value[0]})", row.when, row.then)
+        (f"`{kind.reason}`", f"{row.code.name} ({row.code.value[0]})", f"`{raised(kind)}`", row.when, row.then)
         for kind, row in TABLE.items()
     )
     reasons = ((f"`{reason.name}`", reason.when, reason.then) for reason in FIELD_REASONS)
@@ -48,12 +51,15 @@ def errors() -> str:
 Every failed call carries one `google.rpc.ErrorInfo` with domain `onrecord` and one of these reasons. Failed items of a
 batch or an import carry the same as a `google.rpc.Status`.
 
-{table(("reason", "gRPC code", "when", "what to do"), rows)}
+{table(("reason", "gRPC code", "in Python", "when", "what to do"), rows)}
+
+"In Python" is the exception that `onrecord.Client` raises, from `onrecord.errors`, with the reason in `reason`. The
+command line prints the message as one line on stderr and ends with exit status 2 for `InvalidArgument`, otherwise 1.
 
 - `INVALID_FIELDS` lists every bad field in `google.rpc.BadRequest`: path (`claims[3].text`), specific reason
   ([below](#fields)) and what to do. The first one's field and reason are also in `ErrorInfo.metadata`.
   Of very many, as many are listed as fit the 8 KiB that gRPC clients accept of trailers.
-- `STATEMENT_NOT_FOUND` and `STATEMENT_EXISTS` name the statement in `google.rpc.ResourceInfo`.
+- Reasons that end in `_NOT_FOUND` or `_EXISTS` name the resource in `google.rpc.ResourceInfo`.
 - `OVERLOADED`, `NOT_READY` and `SHUTTING_DOWN` say in `google.rpc.RetryInfo` when to come back. RESOURCE_EXHAUSTED also
   sets the trailer `grpc-retry-pushback-ms`, which gRPC's own retries obey: milliseconds, or -1 for never.
 - The trailer `x-request-id` names the call in the server's log: the caller's own where its metadata had a sane one.
@@ -74,6 +80,13 @@ The `onrecord` package refuses some requests before it sends them, with the same
 (a value has another type than the field), `INVALID_TARGET` (no address of a server), `INVALID_TOKEN` (a token that is
 not printable ASCII). `onrecord batch` reports a line that holds no claim with the reason `BAD_LINE`.
 """
+
+
+def raised(kind: type[OnrecordError]) -> str:
+    """Name of the exception that the client raises for an error of the server."""
+    status = status_pb2.Status(code=TABLE[kind].code.value[0])
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=kind.reason))
+    return type(from_status(status)).__name__
 
 
 def message_bytes() -> int:
