@@ -65,9 +65,10 @@ lint:
 proto: install
 	$(BIN)/python scripts/generate_stubs.py
 
-# The contract lints, and the committed stubs are what it generates.
+# The contract lints, the committed stubs are what it generates, and callers of the last release are understood.
 proto-check: install
 	$(BIN)/python scripts/generate_stubs.py --check
+	$(BIN)/python scripts/check_breaking.py
 
 # Regenerate the pages of docs/ that are made from the code, the commands and the contract.
 docs: install
