@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test eval bench check proto proto-check docs docs-check lint clean
+.PHONY: install demo test eval bench check proto proto-check docs docs-check compat lint clean
 
 install: $(STAMP)
 
@@ -76,6 +76,11 @@ docs: install
 
 docs-check: install
 	$(BIN)/python scripts/generate_docs.py --check
+
+# The client's tests against a server, on the oldest and the newest libraries that it may be installed with. Minutes, and
+# a package index.
+compat: install
+	$(BIN)/python scripts/compat.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
