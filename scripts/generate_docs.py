@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -94,8 +95,17 @@ def message_bytes() -> int:
     return next(limit.value for limit in ALL_LIMITS if limit.name == "message_bytes")
 
 
+def tested_elsewhere() -> dict[str, str]:
+    """Limits that another test than test_limit is about."""
+    tree = ast.parse((ROOT / "tests" / "contract" / "test_wire_limits.py").read_text(encoding="utf-8"))
+    assignments = (node for node in tree.body if isinstance(node, ast.AnnAssign))
+    found = next(n.value for n in assignments if isinstance(n.target, ast.Name) and n.target.id == "ELSEWHERE")
+    return dict(ast.literal_eval(found)) if found else {}
+
+
 def limits() -> str:
     """docs/limits.md."""
+    elsewhere = tested_elsewhere()
     rows = (
         (
             f"`{limit.name}`",
@@ -103,7 +113,7 @@ def limits() -> str:
             limit.unit,
             f"`{limit.reason}`" if limit.reason else "",
             limit.why,
-            f"`test_limit[{limit.name}]`",
+            f"`{elsewhere.get(limit.name, f'test_limit[{limit.name}]')}`",
         )
         for limit in ALL_LIMITS
     )
@@ -113,7 +123,7 @@ def limits() -> str:
 
 `ServerInfoService.GetServerInfo` reports them. A request beyond one is answered with INVALID_ARGUMENT
 (`INVALID_FIELDS`); the reason below stands in its field violation. Code points are what Python's `len(str)` counts.
-The test sends what is at the limit and what is beyond it; it stands in tests/contract/test_wire_limits.py.
+The test sends what is at the limit and what is beyond it; `test_limit` stands in tests/contract/test_wire_limits.py.
 
 {table(("limit", "value", "unit", "reason", "why", "test"), rows)}
 

@@ -111,19 +111,20 @@ class Maker:
         """A message of the type."""
         chance = self.chance
         if descriptor.full_name == "google.protobuf.Timestamp":
-            wild = chance.random() < max(self.wildness, 0.1)
+            wild = chance.random() < max(self.wildness, 0.02)
             seconds = chance.choice(SECONDS) if wild else chance.randint(1_500_000_000, 1_800_000_000)
             return GetMessageClass(descriptor)(seconds=seconds, nanos=chance.choice(NANOS) if wild else 0)
         if descriptor.full_name == "google.protobuf.FieldMask":
             return GetMessageClass(descriptor)(paths=[self.path() for _ in range(chance.randint(0, 3))])
         message = GetMessageClass(descriptor)()
+        density = chance.choice((0.1, 0.25, 0.5))
         chosen = {oneof.name: chance.choice(oneof.fields) for oneof in descriptor.oneofs}
         for field in descriptor.fields:
             oneof = field.containing_oneof
             if oneof is not None and len(oneof.fields) > 1 and chosen[oneof.name] is not field:
                 continue
             needed = field.name in ("text", "parent", "name", "claim", "statement", "premise", "hypothesis", "query")
-            if depth < DEEPEST and chance.random() < (0.95 if needed else 0.4):
+            if depth < DEEPEST and chance.random() < (0.95 if needed else density):
                 self.fill(message, field, depth)
         return message
 
@@ -173,11 +174,14 @@ class Maker:
         chance, kind = self.chance, _kind(field.name)
         if field.containing_type is not None and "aliases" in field.containing_type.fields_by_name:
             return chance.choice(PEOPLE)
-        if kind == "name" and depth and chance.random() < 0.8:
-            return ""  # of what is to be created, a name is the caller's to leave
+        if (kind == "name" and depth or kind == "etag") and chance.random() < 0.5:
+            return ""  # of what is to be created, a name is the caller's to leave; so is every etag
         if kind in ("name", "token", "etag", "id"):
             known = self.seen[kind]
-            if known and chance.random() < 0.7:
+            if kind == "name" and field.containing_type is not None:
+                inside = "Collection" not in field.containing_type.name
+                known = [name for name in known if ("/statements/" in name) == inside]
+            if known and chance.random() < 0.8:
                 return chance.choice(known)
             return chance.choice(NAMES) if kind == "name" else chance.choice(("", f"i{chance.randint(0, 50)}"))
         if field.name in ("parent", "collection"):
