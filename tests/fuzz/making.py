@@ -174,7 +174,7 @@ class Maker:
         chance, kind = self.chance, _kind(field.name)
         if field.containing_type is not None and "aliases" in field.containing_type.fields_by_name:
             return chance.choice(PEOPLE)
-        if (kind == "name" and depth or kind == "etag") and chance.random() < 0.5:
+        if ((kind == "name" and depth) or kind == "etag") and chance.random() < 0.5:
             return ""  # of what is to be created, a name is the caller's to leave; so is every etag
         if kind in ("name", "token", "etag", "id"):
             known = self.seen[kind]
