@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -123,8 +123,9 @@ async def full_queue(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any,
     """A call when as much waits as may."""
     wire = await serve(engine.backend)
     await create(wire)
-    for _ in range(100):
-        stack.enter_context(engine.worker.admit(2_000))
+    with suppress(errors.Overloaded):
+        while True:
+            stack.enter_context(engine.worker.admit(2_000))
     return wire, check(wire)
 
 
@@ -210,12 +211,6 @@ NOT_BY_A_CALLER = {
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 async def own_engine(tmp_path: Path) -> Any:
     """An engine with a record on disk."""
     async with open_engine(ServerConfig(store=str(tmp_path / "record.db"), model="fake", encoder="fake")) as opened:
@@ -227,9 +222,10 @@ def test_every_row_is_provoked_or_says_why_not() -> None:
 
 
 @pytest.mark.parametrize("kind", PROVOKED, ids=lambda kind: kind.reason)
-async def test_row(serve: Any, own_engine: Engine, stack: ExitStack, kind: type[errors.OnrecordError]) -> None:
-    wire, call = await PROVOKED[kind](serve, own_engine, stack)
-    got = await wire.error(call)
+async def test_row(serve: Any, own_engine: Engine, kind: type[errors.OnrecordError]) -> None:
+    with ExitStack() as stack:
+        wire, call = await PROVOKED[kind](serve, own_engine, stack)
+        got = await wire.error(call)
     row = TABLE[kind]
     assert (got.code, got.info.domain, got.info.reason) == (row.code, "onrecord", kind.reason)
     assert got.message
