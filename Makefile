@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(shell find proto -name '*.proto')
 
-.PHONY: install demo test eval bench check proto proto-check client client-check lint clean
+.PHONY: install demo test eval bench check proto proto-check client client-check docs docs-check compat lint clean
 
 install: $(STAMP)
 
@@ -54,7 +54,7 @@ bench: install
 		$(if $(CLAIMS),--claims $(CLAIMS)) $(if $(STATEMENTS),--statements $(STATEMENTS))
 
 # Everything a change must pass besides the tests.
-check: install proto-check client-check lint
+check: install proto-check client-check docs-check lint
 
 lint:
 	$(BIN)/ruff check .
@@ -67,10 +67,12 @@ proto: install
 	$(BIN)/python scripts/generate_stubs.py
 	$(BIN)/python scripts/generate_openapi.py
 
-# The contract lints, and the committed stubs and description are what it generates.
+# The contract lints, the committed stubs and description are what it generates, and callers of the last release are
+# understood.
 proto-check: install
 	$(BIN)/python scripts/generate_stubs.py --check
 	$(BIN)/python scripts/generate_openapi.py --check
+	$(BIN)/python scripts/check_breaking.py
 
 # Regenerate the waiting client from the one that awaits.
 client: install
@@ -78,6 +80,18 @@ client: install
 
 client-check: install
 	$(BIN)/python scripts/generate_client.py --check
+
+# Regenerate the pages of docs/ that are made from the code, the commands and the contract.
+docs: install
+	$(BIN)/python scripts/generate_docs.py
+
+docs-check: install
+	$(BIN)/python scripts/generate_docs.py --check
+
+# The client's tests against a server, on the oldest and the newest libraries that it may be installed with. Minutes, and
+# a package index.
+compat: install
+	$(BIN)/python scripts/compat.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

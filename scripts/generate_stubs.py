@@ -60,21 +60,26 @@ def generate(target: Path) -> None:
     )
 
 
+def lay_out(proto: Path, workspace: Path) -> None:
+    """Make `workspace` one that buf reads offline: the contract, with google/rpc laid beside it."""
+    shutil.copytree(proto, workspace / "proto")
+    rpc = workspace / "googleapis" / "google" / "rpc"
+    rpc.mkdir(parents=True)
+    shutil.copy(googleapis() / "google" / "rpc" / "status.proto", rpc)
+    shutil.copy(ROOT / "buf.yaml", workspace)
+
+
+def buf(workspace: Path, *arguments: str) -> int:
+    """Run buf there; its exit status."""
+    program = str(Path(sys.executable).parent / "buf")
+    return subprocess.run([program, *arguments], cwd=workspace, check=False).returncode  # noqa: S603 -- our own
+
+
 def lint() -> int:
-    """Run `buf lint` (STANDARD) and `buf format` offline, with google/rpc laid beside the contract."""
+    """Run `buf lint` (STANDARD) and `buf format` offline."""
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Path(folder)
-        shutil.copytree(PROTO, workspace / "proto")
-        rpc = workspace / "googleapis" / "google" / "rpc"
-        rpc.mkdir(parents=True)
-        shutil.copy(googleapis() / "google" / "rpc" / "status.proto", rpc)
-        shutil.copy(ROOT / "buf.yaml", workspace)
-        buf = str(Path(sys.executable).parent / "buf")
-        for command in (["lint"], ["format", "--diff", "--exit-code", "proto"]):
-            done = subprocess.run([buf, *command], cwd=workspace, check=False)  # noqa: S603 -- our own arguments
-            if done.returncode:
-                return done.returncode
-    return 0
+        lay_out(PROTO, Path(folder))
+        return buf(Path(folder), "lint") or buf(Path(folder), "format", "--diff", "--exit-code", "proto")
 
 
 def main() -> int:

@@ -53,6 +53,7 @@ def configure_logging(level: str, style: str) -> None:
     text = TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if style == "json" else text)
     handler.addFilter(_with_request_id)
+    handler.addFilter(_but_callers_who_left)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -64,3 +65,9 @@ def _with_request_id(record: logging.LogRecord) -> bool:
     if (request_id := current_request_id.get()) and not hasattr(record, "request_id"):
         record.request_id = request_id
     return True
+
+
+def _but_callers_who_left(record: logging.LogRecord) -> bool:
+    """Leave out what grpc says, as an error with a traceback, when a caller leaves as its answer is being sent."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return not (record.name.startswith("grpc.") and kind is not None and kind.__name__ == "ExecuteBatchError")

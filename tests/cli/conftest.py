@@ -62,7 +62,10 @@ def environment(**variables: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a served record that is empty at first."""
+    """Address of a served record that is empty at first. TEST_SERVER: one that runs already (scripts/compat.py)."""
+    if running := os.environ.get("TEST_SERVER"):
+        yield running
+        return
     folder = tmp_path_factory.mktemp("server")
     ready = folder / "ready"
     arguments = ["serve", "--listen", "127.0.0.1:0", "--ready-file", str(ready), "--store", str(folder / "record.db")]

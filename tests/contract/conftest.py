@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +17,36 @@ from grpc_health.v1 import health_pb2_grpc
 from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
 from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
+from onrecord_server.domain.errors import FieldViolation, OnrecordError
 from onrecord_server.rpc.backend import Backend, BackendSlot
 from onrecord_server.rpc.calls import CallObserver
+from onrecord_server.rpc.errors import TABLE
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.server import build_server
+
+
+def example(kind: type[OnrecordError]) -> OnrecordError:
+    """One error of a class, made by the types and names of what its constructor takes."""
+    violations = [FieldViolation("claim.text", "REQUIRED", "is empty"), FieldViolation("options", "OUT_OF_RANGE", "no")]
+    hints = typing.get_type_hints(kind.__init__)
+    values: dict[str, Any] = {}
+    for name in inspect.signature(kind).parameters:
+        if hints[name] == Sequence[FieldViolation]:
+            values[name] = violations
+        elif hints[name] in (float, float | None):
+            values[name] = 1.5
+        elif hints[name] is int:
+            values[name] = 3
+        else:
+            values[name] = "collections/default/statements/s1" if "name" in name else "what is wrong; what to do"
+    return kind(**values)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with the argument `any_error` runs with an example of every row of the error table."""
+    if "any_error" in metafunc.fixturenames:
+        metafunc.parametrize("any_error", [example(kind) for kind in TABLE], ids=[kind.reason for kind in TABLE])
 
 
 @dataclass(frozen=True)

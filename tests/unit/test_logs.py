@@ -49,3 +49,15 @@ def test_tracebacks_stay_on_one_json_line() -> None:
     line = JsonFormatter().format(record)
     assert "\n" not in line
     assert "KeyError" in json.loads(line)["exception"]
+
+
+def test_callers_who_leave_as_they_are_answered_are_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    class ExecuteBatchError(Exception):
+        """As grpc's own, which it does not export."""
+
+    configure_logging("info", "text")
+    for error in (ExecuteBatchError("gone"), RuntimeError("a defect")):
+        logging.getLogger("grpc._cython.cygrpc").error("raised in core", exc_info=error)
+    err = capsys.readouterr().err
+    assert "gone" not in err
+    assert "a defect" in err
