@@ -185,11 +185,62 @@ async def full_disk(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, 
     return wire, wire.statements.ImportStatements(iter([messages]))
 
 
+COLLECTION = "collections/papers"
+
+
+def collect(wire: Any) -> Call:
+    """Create a collection."""
+    request = statement_pb.CreateCollectionRequest(collection_id="papers")
+    return wire.statements.CreateCollection(request)  # type: ignore[no-any-return]
+
+
+async def taken_collection(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
+    """A second collection of the same name."""
+    wire = await serve(engine.backend)
+    await collect(wire)
+    return wire, collect(wire)
+
+
+async def full_collection(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
+    """Deleting a collection that holds a statement."""
+    wire = await serve(engine.backend)
+    statement = pb.Statement(text=FACT)
+    await wire.statements.CreateStatement(statement_pb.CreateStatementRequest(parent=COLLECTION, statement=statement))
+    return wire, wire.statements.DeleteCollection(statement_pb.DeleteCollectionRequest(name=COLLECTION))
+
+
+async def old_etag(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
+    """Deleting a statement as it no longer is."""
+    wire = await serve(engine.backend)
+    made = (await create(wire, name=NAME)).statement
+    made.text = "The harbour was opened."
+    await wire.statements.UpdateStatement(statement_pb.UpdateStatementRequest(statement=made))
+    return wire, wire.statements.DeleteStatement(statement_pb.DeleteStatementRequest(name=NAME, etag=made.etag))
+
+
+async def reused_id(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
+    """Another request under the id of an earlier one."""
+    wire = await serve(engine.backend)
+    first, second = (
+        statement_pb.CreateStatementRequest(statement=pb.Statement(text=text), request_id="r1")
+        for text in (FACT, "The harbour was opened.")
+    )
+    await wire.statements.CreateStatement(first)
+    return wire, wire.statements.CreateStatement(second)
+
+
 PROVOKED: dict[type[errors.OnrecordError], Provoke] = {
     errors.InvalidInput: at_once(lambda wire: check(wire, "")),
     errors.Unauthenticated: no_token,
     errors.NotFound: at_once(get),
     errors.AlreadyExists: taken_name,
+    errors.CollectionNotFound: at_once(
+        lambda wire: wire.statements.GetCollection(statement_pb.GetCollectionRequest(name=COLLECTION))
+    ),
+    errors.CollectionExists: taken_collection,
+    errors.CollectionNotEmpty: full_collection,
+    errors.EtagMismatch: old_etag,
+    errors.RequestIdReused: reused_id,
     errors.Overloaded: full_queue,
     errors.DeadlineUnreachable: long_queue,
     errors.StoreError: closed_store,
@@ -203,6 +254,7 @@ PROVOKED: dict[type[errors.OnrecordError], Provoke] = {
 }
 # every row is injected by test_wire_errors.test_each_row_arrives, these too
 NOT_BY_A_CALLER = {
+    errors.ExportStalled: "takes a minute; test_wire_limits.export_patience has it in less",
     errors.DeadlineTooShort: "the caller's own gRPC ends the call at the same instant",
     errors.StoreUnusable: "found at start, before the server listens",
     errors.ConfigError: "found at start, before the server listens",
@@ -258,6 +310,26 @@ def listed(wire: Any, **fields: Any) -> Call:
     return wire.statements.ListStatements(statement_pb.ListStatementsRequest(**fields))  # type: ignore[no-any-return]
 
 
+def updated(wire: Any, path: str) -> Call:
+    """Change a field by its path."""
+    request = statement_pb.UpdateStatementRequest(statement=pb.Statement(name=NAME))
+    request.update_mask.paths.append(path)
+    return wire.statements.UpdateStatement(request)  # type: ignore[no-any-return]
+
+
+async def superseded(wire: Any) -> None:
+    """Put a statement that is not there in the place of one that is."""
+    made = (await create(wire)).statement.name
+    request = statement_pb.SupersedeStatementRequest(name=made, superseded_by=NAME)
+    await wire.statements.SupersedeStatement(request)
+
+
+def under_id(wire: Any, request_id: str) -> Call:
+    """Create a statement under an id."""
+    request = statement_pb.CreateStatementRequest(statement=pb.Statement(text=FACT), request_id=request_id)
+    return wire.statements.CreateStatement(request)  # type: ignore[no-any-return]
+
+
 FIELDS: dict[str, Callable[[Any], Call]] = {
     "REQUIRED": lambda wire: check(wire, ""),
     "BLANK": lambda wire: check(wire, "\u200b"),
@@ -267,6 +339,11 @@ FIELDS: dict[str, Callable[[Any], Call]] = {
     "INVALID_RESOURCE_NAME": lambda wire: get(wire, "s1"),
     "WRONG_PARENT": lambda wire: create(wire, name="collections/other/statements/s1"),
     "PARENT_CHANGED": changed_parent,
+    "INVALID_REQUEST_ID": lambda wire: under_id(wire, "a b"),
+    "UNKNOWN_PATH": lambda wire: updated(wire, "nothing.there"),
+    "NOT_UPDATABLE": lambda wire: updated(wire, "create_time"),
+    "WRONG_STATE": lambda wire: create(wire, superseded_by=NAME),
+    "NO_SUCCESSOR": superseded,
     "INVALID_PAGE_TOKEN": lambda wire: listed(wire, page_token="x"),
     "MALFORMED_MESSAGE": lambda wire: raw(wire, DAMAGED),
 }

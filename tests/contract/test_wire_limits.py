@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import grpc
 import pytest
@@ -20,7 +22,12 @@ from onrecord.v1 import server_info_service_pb2 as info_pb
 from onrecord.v1 import statement_pb2 as pb
 from onrecord.v1 import statement_service_pb2 as statement_pb
 from onrecord_server.app import Engine
+from onrecord_server.domain.errors import ExportStalled, Overloaded
 from onrecord_server.domain.limits import ALL_LIMITS, Limit
+from onrecord_server.domain.types import StatementDraft
+from onrecord_server.rpc.services import importing
+from onrecord_server.rpc.services.exporting import Exports
+from onrecord_server.store import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 Probe = Callable[[Any, Any, Limit], Awaitable[None]]
@@ -135,6 +142,115 @@ async def stream_claims_ahead(serve: Any, engine: Engine, limit: Limit) -> None:
     assert len([answer async for answer in call]) == 2 * limit.value
 
 
+def collect(wire: Any, **fields: Any) -> Awaitable[Any]:
+    """Create a collection."""
+    request = statement_pb.CreateCollectionRequest(collection=pb.Collection(**fields))
+    return wire.statements.CreateCollection(request)  # type: ignore[no-any-return]
+
+
+async def with_etag(wire: Any, size: int) -> None:
+    """Delete a statement that has another etag, whose length is the question: only a mismatch is an answer to it."""
+    made = (await create(wire)).statement.name
+    request = statement_pb.DeleteStatementRequest(name=made, etag="e" * size)
+    try:
+        await wire.statements.DeleteStatement(request)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.ABORTED:
+            raise
+
+
+async def update(wire: Any, paths: int) -> None:
+    """Change one field, named as often as asked."""
+    made = (await create(wire)).statement.name
+    request = statement_pb.UpdateStatementRequest(statement=pb.Statement(name=made, text="It was opened."))
+    request.update_mask.paths.extend(["text"] * paths)
+    await wire.statements.UpdateStatement(request)
+
+
+async def repeated(wire: Any, request_id: str) -> str:
+    """Create a statement under an id; its name. The same id gives the same name."""
+    request = statement_pb.CreateStatementRequest(statement=pb.Statement(text="It rained."), request_id=request_id)
+    return str((await wire.statements.CreateStatement(request)).statement.name)
+
+
+async def request_ids_kept(serve: Any, engine: Engine, limit: Limit) -> None:
+    """The latest ids are remembered, as many as the limit says (here: three), and the one before them is not."""
+    wire = await serve(engine.backend)
+    with patch.object(requests, "REQUEST_IDS", replace(limit, value=3)):
+        names = {request_id: await repeated(wire, request_id) for request_id in ("a", "b", "c", "d")}
+    for request_id in ("b", "c", "d"):
+        assert await repeated(wire, request_id) == names[request_id]
+    assert await repeated(wire, "a") != names["a"]
+
+
+async def request_id_hours(serve: Any, engine: Engine, limit: Limit) -> None:
+    """An id is remembered until its time has passed."""
+    wire = await serve(engine.backend)
+    assert timedelta(hours=limit.value) == requests._KEPT
+    first = await repeated(wire, "a")
+    assert await repeated(wire, "a") == first
+    with patch.object(requests, "_KEPT", timedelta(0)):
+        assert await repeated(wire, "a") != first
+
+
+async def exports_at_once(serve: Any, engine: Engine, limit: Limit) -> None:
+    """As many exports as the limit says are open side by side; one more is refused until one is done.
+
+    Not over the wire, whose buffers take in many messages before an export has to wait for its reader.
+    """
+    record, exports = engine.backend.record, Exports()
+    open_ = [exports.run(record, "") for _ in range(limit.value)]
+    for export in open_:
+        await anext(export)
+    with pytest.raises(Overloaded):
+        await anext(exports.run(record, ""))
+    await open_[0].aclose()
+    assert await anext(exports.run(record, ""))
+    for export in open_:
+        await export.aclose()
+
+
+async def import_messages_ahead(serve: Any, engine: Engine, limit: Limit) -> None:
+    """As many messages are read as the limit says while the first has no answer, and not one more."""
+    begun, full, gate = 0, asyncio.Event(), asyncio.Event()
+    store = importing.store
+
+    async def held(*arguments: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        if begun == limit.value:
+            full.set()
+        await gate.wait()
+        return await store(*arguments)
+
+    async def messages() -> AsyncIterator[statement_pb.StreamImportStatementsRequest]:
+        for text in different(3 * limit.value):
+            yield statement_pb.StreamImportStatementsRequest(statements=[pb.Statement(text=text)])
+
+    wire = await serve(engine.backend)
+    with patch.object(importing, "store", held):
+        call = wire.statements.StreamImportStatements(messages())
+        await full.wait()
+        await asyncio.sleep(0.2)  # for one more to come, if it does
+        assert begun == limit.value
+        gate.set()
+        assert len([answer async for answer in call]) == 3 * limit.value
+
+
+async def export_patience(serve: Any, engine: Engine, limit: Limit) -> None:
+    """Who takes a message in time gets the next one; who does not is told so. (Here a second is all the patience.)"""
+    assert Exports()._patience == limit.value
+    record = engine.backend.record
+    await record.import_statements("", [StatementDraft(f"{n} " + "k" * 7_990) for n in range(400)])
+    prompt = [message async for message in Exports(patience=1.0).run(record, "")]
+    assert sum(len(message.statements) for message in prompt) == 400
+    slow = Exports(patience=0.05).run(record, "")
+    await anext(slow)
+    await asyncio.sleep(0.2)
+    with pytest.raises(ExportStalled):
+        await anext(slow)
+
+
 PROBES: dict[str, Probe] = {
     "claim_code_points": refused(lambda w, n: check(w, check_pb.Claim(text="k" * n))),
     "statement_code_points": refused(lambda w, n: create(w, text="k" * n)),
@@ -150,6 +266,15 @@ PROBES: dict[str, Probe] = {
     "batch_pairs": refused(lambda w, n: score(w, different(n))),
     "stream_claims_ahead": stream_claims_ahead,
     "import_statements_per_message": refused(lambda w, n: import_one(w, different(n))),
+    "import_messages_ahead": import_messages_ahead,
+    "request_id_characters": refused(lambda w, n: repeated(w, "k" * n)),
+    "request_ids_kept": request_ids_kept,
+    "request_id_hours": request_id_hours,
+    "etag_code_points": refused(with_etag),
+    "update_mask_paths": refused(update),
+    "description_code_points": refused(lambda w, n: collect(w, description="k" * n)),
+    "exports_at_once": exports_at_once,
+    "export_patience": export_patience,
     "page_size": page_size,
     "max_evidence": refused(lambda w, n: check(w, check_pb.Claim(text="It rains."), max_evidence=n)),
     "message_bytes": refused(padded),
