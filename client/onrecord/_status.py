@@ -26,6 +26,7 @@ from onrecord.errors import (
     ServerError,
     Unauthenticated,
     Unavailable,
+    _ResourceError,
 )
 
 DETAILS_KEY = "grpc-status-details-bin"
@@ -86,10 +87,8 @@ def from_status(status: status_pb2.Status) -> OnrecordError:
     kind = _class_of(code, info.reason, retry_after)
     if kind is InvalidArgument:
         return InvalidArgument(message, code=code, reason=info.reason, violations=violations)
-    if kind is NotFound:
-        return NotFound(message, code=code, reason=info.reason, resource_name=resource_name)
-    if kind is AlreadyExists:
-        return AlreadyExists(message, code=code, reason=info.reason, resource_name=resource_name)
+    if issubclass(kind, _ResourceError):
+        return kind(message, code=code, reason=info.reason, resource_name=resource_name)
     if issubclass(kind, Retryable):
         return kind(message, code=code, reason=info.reason, retry_after=retry_after)
     return kind(message, code=code, reason=info.reason)

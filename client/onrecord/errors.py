@@ -105,6 +105,8 @@ class InvalidArgument(OnrecordError):
 
 
 class _ResourceError(OnrecordError):
+    """An error about one resource, named in `resource_name`; empty where the server named none."""
+
     def __init__(self, message: str, *, code: str = "", reason: str = "", resource_name: str = "") -> None:
         super().__init__(message, code=code, reason=reason)
         self.resource_name = resource_name
@@ -126,13 +128,13 @@ class AlreadyExists(_ResourceError):
     default_code = "ALREADY_EXISTS"
 
 
-class FailedPrecondition(OnrecordError):
-    """The server's state forbids it."""
+class FailedPrecondition(_ResourceError):
+    """The server's state forbids it; `resource_name` where it is that of one resource."""
 
     default_code = "FAILED_PRECONDITION"
 
 
-class Aborted(OnrecordError):
+class Aborted(_ResourceError):
     """It was changed meanwhile: its etag is not the one given (reason ETAG_MISMATCH). Nothing was done."""
 
     default_code = "ABORTED"
