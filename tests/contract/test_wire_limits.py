@@ -18,6 +18,7 @@ import pytest
 from google.protobuf.message import Message
 
 from onrecord.v1 import check_service_pb2 as check_pb
+from onrecord.v1 import filter_pb2 as filter_pb
 from onrecord.v1 import server_info_service_pb2 as info_pb
 from onrecord.v1 import statement_pb2 as pb
 from onrecord.v1 import statement_service_pb2 as statement_pb
@@ -101,6 +102,28 @@ def padded(wire: Any, size: int) -> Awaitable[Any]:
 
 def _described(data: bytes) -> Message:
     return info_pb.GetServerInfoResponse.FromString(data)
+
+
+def search(wire: Any, query: str = "harbour", **chosen: Any) -> Awaitable[Any]:
+    """Search among what passes."""
+    request = statement_pb.SearchStatementsRequest(query=query, filter=filter_pb.StatementFilter(**chosen))
+    return wire.statements.SearchStatements(request)  # type: ignore[no-any-return]
+
+
+async def search_results(serve: Any, engine: Engine, limit: Limit) -> None:
+    """All pages of a search hold as many as the limit says, whatever there is beyond it."""
+    wire = await serve(engine.backend)
+    texts = different(limit.value + 100)
+    for begin in range(0, len(texts), 500):
+        await import_one(wire, texts[begin : begin + 500])
+    found, token = 0, ""
+    while True:
+        request = statement_pb.SearchStatementsRequest(query="harbour closed", page_size=400, page_token=token)
+        page = await wire.statements.SearchStatements(request)
+        found, token = found + len(page.results), page.next_page_token
+        if not token:
+            break
+    assert found == limit.value
 
 
 async def page_size(serve: Any, engine: Engine, limit: Limit) -> None:
@@ -199,13 +222,13 @@ async def exports_at_once(serve: Any, engine: Engine, limit: Limit) -> None:
     Not over the wire, whose buffers take in many messages before an export has to wait for its reader.
     """
     record, exports = engine.backend.record, Exports()
-    open_ = [exports.run(record, "") for _ in range(limit.value)]
+    open_ = [exports.run(record, "", None) for _ in range(limit.value)]
     for export in open_:
         await anext(export)
     with pytest.raises(Overloaded):
-        await anext(exports.run(record, ""))
+        await anext(exports.run(record, "", None))
     await open_[0].aclose()
-    assert await anext(exports.run(record, ""))
+    assert await anext(exports.run(record, "", None))
     for export in open_:
         await export.aclose()
 
@@ -242,9 +265,9 @@ async def export_patience(serve: Any, engine: Engine, limit: Limit) -> None:
     assert Exports()._patience == limit.value
     record = engine.backend.record
     await record.import_statements("", [StatementDraft(f"{n} " + "k" * 7_990) for n in range(400)])
-    prompt = [message async for message in Exports(patience=1.0).run(record, "")]
+    prompt = [message async for message in Exports(patience=1.0).run(record, "", None)]
     assert sum(len(message.statements) for message in prompt) == 400
-    slow = Exports(patience=0.05).run(record, "")
+    slow = Exports(patience=0.05).run(record, "", None)
     await anext(slow)
     await asyncio.sleep(0.2)
     with pytest.raises(ExportStalled):
@@ -274,6 +297,9 @@ PROBES: dict[str, Probe] = {
     "update_mask_paths": refused(update),
     "description_code_points": refused(lambda w, n: collect(w, description="k" * n)),
     "exports_at_once": exports_at_once,
+    "filter_values": refused(lambda w, n: search(w, labels=different(n))),
+    "query_code_points": refused(lambda w, n: search(w, query="k" * n)),
+    "search_results": search_results,
     "export_patience": export_patience,
     "page_size": page_size,
     "max_evidence": refused(lambda w, n: check(w, check_pb.Claim(text="It rains."), max_evidence=n)),

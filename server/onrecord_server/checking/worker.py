@@ -54,7 +54,7 @@ _JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
 class InferenceWorker:
     """Runs a PairScorer and a TextEncoder for many callers at once. Use from one event loop.
 
-    hands: models for several threads at once, one a thread and core (`onrecord_server.nli.hands`); None: one thread
+    hands: models for several threads at once, one a thread and core (`onrecord_server.nli.hands`); none: one thread
     with `scorer` and `encoder`. max_batch_tokens: tokens of one forward, that of one hand. max_queue_tokens: expected
     tokens of those who are in; beyond it callers get Overloaded, except that one request of any size is taken where
     none of its priority is in. cache_pairs: scores remembered, least recently used forgotten first; 0 remembers none.

@@ -99,7 +99,7 @@ def load_encoder(
 
 
 def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer, TextEncoder]]:
-    """Models for several threads at once, each with a core of its own; the two as they are when they cannot be shared.
+    """Models for several threads at once, each with a core of its own; none when the two cannot be shared.
 
     They can when both are computed here, on a CPU: then nothing is copied. Two cores at two batches do more than two
     cores at one, as none waits for the other (docs/benchmarks.md, Speed).
@@ -108,7 +108,7 @@ def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer
         both = list(zip(scorer.on_one_core(), encoder.on_one_core(), strict=False))
         if len(both) > 1:
             return both
-    return [(scorer, encoder)]
+    return []
 
 
 def _sleep_at_barriers() -> None:
