@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from onrecord.cli._settings import env_of
 from onrecord_server import config
 from onrecord_server.config import ServerConfig, serve_command
 from onrecord_server.domain.errors import ConfigError
@@ -39,7 +40,7 @@ def test_every_setting_has_a_flag_a_variable_and_help() -> None:
     text = CliRunner().invoke(serve_command(), ["--help"], terminal_width=200).stdout
     for setting in fields(ServerConfig):
         assert config.flag_of(setting.name) in text
-        assert config.env_of(setting.name) in text
+        assert env_of(setting.name) in text
     assert "--precision [auto|fp32|bf16|int8]" in text
     assert "--cache-pairs INTEGER" in text
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gzip
+import io
 import json
 import math
 import os
@@ -126,13 +127,24 @@ def refuse_stdin_twice(paths: Sequence[str]) -> None:
         raise InputError('stdin ("-") can be read only once; give it once')
 
 
+def _stdin() -> IO[bytes]:
+    """Stdin, in a reader of its own.
+
+    After Ctrl-C a thread may still wait in it; were it that of sys.stdin, Python would abort at its end.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except io.UnsupportedOperation:  # no file of the system's
+        return sys.stdin.buffer
+
+
 @contextmanager
 def opened(path: str) -> Iterator[IO[bytes]]:
     """The file, for reading bytes; InputError when it cannot be had."""
     if path == STDIN and sys.stdin is None:
         raise InputError("stdin is closed; name a file instead of -")
     try:
-        stream: IO[bytes] = sys.stdin.buffer if path == STDIN else open(path, "rb")  # noqa: SIM115 -- closed below
+        stream: IO[bytes] = _stdin() if path == STDIN else open(path, "rb")  # noqa: SIM115 -- closed below
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
