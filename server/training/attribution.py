@@ -277,10 +277,13 @@ def rate(fraction: float, step: int, warmup: int) -> float:
     return min(1.0, (step + 1) / warmup) * max(0.0, 1.0 - fraction)
 
 
-def export(model: Tagger, out: Path) -> None:
-    """Write what is not in the retrieval encoder, in fp16, and the config."""
+def export(model: Tagger, out: Path, older: dict[str, Tensor] | None = None, mix: float = 0.0) -> None:
+    """Write what is not in the retrieval encoder, in fp16, and the config. older: weights that count for `mix`."""
     out.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().half().contiguous() for k, v in model.state_dict().items() if "embeddings." not in k}
+    states = {k: v.detach() for k, v in model.state_dict().items() if "embeddings." not in k}
+    if older:
+        states = {k: torch.lerp(v.float().cpu(), older[k].float(), mix) for k, v in states.items()}
+    tensors = {k: v.half().contiguous() for k, v in states.items()}
     save_file(tensors, out / "model.safetensors")
     keys = ("hidden_size", "intermediate_size", "num_attention_heads", "layer_norm_eps", "hidden_act", "model_type")
     config = {key: getattr(model.config, key) for key in keys}
@@ -357,7 +360,8 @@ def train(args: argparse.Namespace) -> None:
             torch.save(state, checkpoint.with_suffix(".tmp"))
             os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
             export(model, args.out / "model")
-    export(model, args.out / "model")
+    older = load_file(args.init / "model.safetensors") if args.mix else None
+    export(model, args.out / "model", older, args.mix)
 
 
 def main() -> None:
@@ -375,6 +379,9 @@ def main() -> None:
     parser.add_argument("--shared", type=int, default=4, help="layers that cues and arguments share")
     parser.add_argument("--frozen", type=int, default=3, help="lowest of these that stay as they are")
     parser.add_argument("--init", type=Path, help="folder of a trained tagger to go on from")
+    parser.add_argument(
+        "--mix", type=float, default=0.0, help="share of --init's weights in what is written at the end"
+    )
     parser.add_argument("--pieces", type=int, default=1024, help="padded pieces in a batch")
     parser.add_argument("--hold-out", type=int, default=14, help="every N-th article is kept for decisions")
     parser.add_argument("--all", action="store_true", help="hold nothing out")
