@@ -41,7 +41,7 @@ def variables(contexts: list[click.Context]) -> list[str]:
             for name in names:
                 options, commands = found.setdefault(name, ({}, []))
                 options |= dict.fromkeys(f"`{option}`" for option in parameter.opts if option.startswith("--"))
-                commands.append(f"[{context.command_path.partition(' ')[2]}](#{anchor(context)})")
+                commands.append(f"[{context.command_path.partition(' ')[2] or 'onrecord'}](#{anchor(context)})")
     return [
         f"| `{name}` | {', '.join(options)} | {', '.join(commands)} |"
         for name, (options, commands) in sorted(found.items())

@@ -101,14 +101,21 @@ def _kind(frame: object) -> str:
 
 
 def _moment(value: Any) -> Any:
-    """A time as it is, a date as its end, their text read; what cannot be read is the row's error, later."""
+    """A time as it is, in UTC where it names no zone, a date as its end, their text read.
+
+    What cannot be read is the row's error, later.
+    """
     if isinstance(value, str):
         try:
             return parse_as_of(value)
         except ValueError:
             return value
     if hasattr(value, "to_pydatetime"):  # a pandas Timestamp, to the microsecond
-        return value.to_pydatetime(warn=False)
+        value = value.to_pydatetime(warn=False)
+    if (
+        isinstance(value, dt.datetime) and value.tzinfo is None
+    ):  # frames' usual times have no zone: their midnight is a day
+        return _moment(value.date()) if value.time() == dt.time.min else value.replace(tzinfo=dt.UTC)
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return dt.datetime.combine(value, dt.time.max, dt.UTC)
     return value

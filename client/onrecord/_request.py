@@ -67,7 +67,7 @@ class Fields:
             self.bad(field, f"needs a datetime, not {type(value).__name__}")
             return None
         if value.utcoffset() is None:
-            self.bad(field, "needs a datetime with a time zone, as datetime(2021, 8, 29, tzinfo=UTC)", "NAIVE_TIME")
+            self.bad(field, "needs a datetime with a time zone, as datetime(2021, 8, 29, tzinfo=UTC)", "NO_TIME_ZONE")
             return None
         since = value - _EPOCH
         return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)

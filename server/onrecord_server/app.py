@@ -303,7 +303,9 @@ def _http_door(config: ServerConfig, servicers: Mapping[str, Any], guard: CallGu
     try:
         from onrecord_server.http import open_door
     except ModuleNotFoundError as error:
-        message = f"--http {config.http}: {error.name} is missing; pip install 'onrecord[server,http]'"
+        message = (
+            f"--http {config.http}: {error.name} is missing; pip install ./server/models '.[server,http]' in a checkout"
+        )
         raise ConfigError(message) from error
     return open_door(methods_of(servicers), guard, health, config.http, *config.http_address)
 
@@ -314,7 +316,9 @@ def _tagger(config: ServerConfig) -> Tagger | None:
         return None
     tagger = find_tagger()
     if tagger is None and config.attribution == "tagger":
-        raise ConfigError("--attribution tagger: its weights are not installed; pip install 'onrecord[server]'")
+        raise ConfigError(
+            "--attribution tagger: its weights are not installed; pip install ./server/models '.[server]' in a checkout"
+        )
     return tagger
 
 

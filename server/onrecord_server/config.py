@@ -312,7 +312,9 @@ def serve_command() -> click.Command:
         try:
             sys.exit(_runner()(config))
         except ModuleNotFoundError as error:
-            raise click.ClickException(f"{error.name} is missing; pip install 'onrecord[server]'") from error
+            raise click.ClickException(
+                f"{error.name} is missing; pip install ./server/models '.[server]' in a checkout"
+            ) from error
 
     return click.Command(
         "serve",

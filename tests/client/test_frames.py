@@ -95,7 +95,10 @@ async def test_pandas_times_with_and_without_a_zone(either: Any, fake: FakeServe
     assert fake.checks[0].claim.as_of == dt.datetime(2021, 8, 29, 12, tzinfo=dt.UTC)
     naive = pandas.DataFrame({"claim": ["It rains."], "t": pandas.to_datetime(["2021-08-29T12:00:00"])})
     filled = await either.check_frame(naive, as_of_column="t")
-    assert "needs a datetime with a time zone" in filled["error"][0]
+    assert fake.checks[1].claim.as_of == dt.datetime(2021, 8, 29, 12, tzinfo=dt.UTC)
+    days = pandas.DataFrame({"claim": ["It rains."], "t": pandas.to_datetime(["2021-08-29"])})
+    filled = await either.check_frame(days, as_of_column="t")
+    assert fake.checks[2].claim.as_of == dt.datetime.combine(dt.date(2021, 8, 29), dt.time.max, dt.UTC)
     texts = pandas.DataFrame({"claim": ["It rains."] * 2, "t": ["2021-08-29", "yesterday"]})
     filled = await either.check_frame(texts, as_of_column="t")
     assert list(filled["verdict"].fillna("")) == ["SUPPORTED", ""]

@@ -24,6 +24,7 @@ from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.domain.limits import MESSAGE_BYTES
 from onrecord_server.http import HttpDoor, open_door
+from onrecord_server.http import door as doors
 from onrecord_server.http.answers import HTTP_CODES
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer
 from onrecord_server.rpc.backend import Backend, BackendSlot
@@ -530,3 +531,14 @@ async def test_what_is_no_http_gets_nothing_from_inside(site: Site) -> None:
 def test_every_code_that_an_error_may_have_has_its_http_code() -> None:
     ours = {row.code for row in TABLE.values()} - {grpc.StatusCode.INTERNAL}
     assert ours <= set(HTTP_CODES)
+
+
+async def test_who_connects_and_asks_for_nothing_is_hung_up_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "HEAD_SECONDS", 0.1)
+    host, _, port = site.address.rpartition(":")
+    for begun in (b"", b"POST /onrecord.v1.Check"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.read(), 30) == b""
+        writer.close()
+    assert (await site.get("/openapi.json")).status == 200

@@ -45,6 +45,13 @@ async def check(wire: Any, text: str = SAFE, as_of: int | None = None) -> check_
     return (await wire.checks.CheckClaim(check_pb.CheckClaimRequest(claim=claim, options=options))).result
 
 
+async def test_many_at_once_change_a_statement_whatever_its_etag(wire: Any) -> None:
+    old = await create(wire)
+    made = await asyncio.gather(*(update(wire, old.name, "labels", labels=[str(n)]) for n in range(30)))
+    assert {label for new in made for label in new.labels} == {str(n) for n in range(30)}
+    assert len({new.etag for new in made}) == 30
+
+
 async def test_an_update_changes_what_its_mask_names_and_nothing_else(wire: Any) -> None:
     old = await create(wire, context="In May.", labels=["a"], source=statement.Source(uri="u:1", title="One"))
     new = await update(

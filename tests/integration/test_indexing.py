@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,24 @@ async def test_a_statement_that_changed_while_it_was_embedded_keeps_its_new_embe
     store.replace(old.name, StatementDraft("bees"), axis[1], etag=old.etag)
     assert store.settle(waiting, axis[:1]) == 0
     assert store.search(PARENT, "", axis[1], 1)[0].similarity > 0.99
+
+
+async def test_a_statement_that_is_relabelled_while_it_is_embedded_gets_its_embedding_all_the_same(
+    store: StatementStore,
+) -> None:
+    defer(store, "ants", "bees")
+    (old, _) = store.list(PARENT, 2, "").statements
+
+    class Relabelling(Scripted):
+        async def embed(self, texts: Sequence[str], *, priority: Priority = Priority.INTERACTIVE) -> FloatArray:
+            if store.get(old.name).etag == old.etag:
+                store.replace(old.name, replace(old, labels=("new",)), None, etag=old.etag)
+            return await super().embed(texts, priority=priority)
+
+    indexer = Indexer(store, Relabelling())
+    indexer.start()
+    await until(store, 0)
+    await indexer.stop()
 
 
 async def test_a_search_fills_in_what_waits_and_passes_over_what_the_model_fails_on(store: StatementStore) -> None:

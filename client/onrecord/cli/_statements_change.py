@@ -50,7 +50,7 @@ def update(
 
     The record keeps no earlier version. Where what was said is to stay on the record, use `supersede`.
 
-    \\b
+    \b
     onrecord statements update 0198a6c2f3 --speaker "Xi Jinping" --alias Xi
     onrecord statements update 0198a6c2f3 --clear relayed-by --date 2021-08-29
     """
@@ -79,7 +79,7 @@ def retract(
 ) -> None:
     """Mark the statement NAME as taken back. It stays on the record, and checks do not hear it any more.
 
-    \\b
+    \b
     onrecord statements retract 0198a6c2f3 --since 2021-09-01
     """
     with connect(target, timeout) as client:
@@ -111,7 +111,7 @@ def supersede(
 ) -> None:
     """Mark the statement NAME as replaced by another one of its collection, which is on the record or is put there.
 
-    \\b
+    \b
     onrecord statements supersede 0198a6c2f3 --by 0198a6c2f9
     onrecord statements supersede 0198a6c2f3 --text "Two million were displaced." --speaker UNHCR --date 2022-03-01
     """
@@ -138,7 +138,7 @@ def supersede(
 def reinstate(name: str, target: str, timeout: float | None, collection: str, etag: str, as_json: bool) -> None:
     """Let the statement NAME, retracted or superseded, stand again as if it had never been.
 
-    \\b
+    \b
     onrecord statements reinstate 0198a6c2f3
     """
     with connect(target, timeout) as client:

@@ -215,6 +215,7 @@ class _Work:
     def _told(self, line: ClaimLine, outcome: CheckResult | OnrecordError | None) -> dict[str, Any]:
         """What the output says of a line."""
         from onrecord.errors import InvalidArgument, OnrecordError, ServerError
+        from onrecord.types import Reason
 
         if isinstance(outcome, InvalidArgument | ServerError):
             outcome = in_line(outcome)
@@ -224,6 +225,7 @@ class _Work:
         if outcome is None or isinstance(outcome, OnrecordError):
             raise outcome or RuntimeError("a line without a claim and without an error")
         count_outcome(self.tally, outcome.verdict.value, None)
+        self.tally["out of scope"] += outcome.reason is Reason.NO_STATEMENTS_IN_SCOPE
         data: dict[str, Any] = outcome.to_dict()
         self._compare(data)
         return data
@@ -250,6 +252,10 @@ def _summary(path: str, output: str, tally: Counter[str], as_json: bool) -> None
     if as_json and output != "-":
         emit({"file": output, "checked_count": tally["checked"], "failed_count": unchecked, "verdicts": verdicts})
         return
+    if tally["out of scope"] and tally["out of scope"] == tally["checked"]:
+        complain(
+            "no statement was in scope of any claim: is there such a collection, and does the filter let any pass?"
+        )
     counts = ", ".join(f"{count:,} {name.replace('_', ' ').lower()}" for name, count in verdicts.items())
     say(
         f"{shown(path)}: {tally['checked']:,} claims checked{f' ({counts})' if counts else ''}, "

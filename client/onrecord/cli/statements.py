@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
-from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
+from onrecord.cli._files import PACKED, STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._options import (
     collection_option,
@@ -321,12 +321,16 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
     `import` reads it back, names included. It does not restore when a statement was put on the record, nor the
     document that it was ingested from and its place there: that document, ingested again, adds its statements anew.
     """
+    if output.endswith(PACKED):
+        raise InputError(f"{output}: statements are not written packed; name a file without {PACKED}")
     with connect(target, timeout) as client:
         lines = (to_json(statement.to_dict()) for statement in client.export_statements(collection))
         if output == "-":
             _print(lines)
             return
         count = write_lines(output, lines)
+    if not count:
+        complain(f"the collection {collection} holds no statements")
     if as_json:
         emit({"file": output, "statement_count": count})
     else:

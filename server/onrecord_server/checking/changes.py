@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 from onrecord_server.checking.indexing import Embedder
 from onrecord_server.domain import masks, validation
@@ -26,6 +27,7 @@ class Changes:
     def __init__(self, store: StatementStore, worker: Embedder) -> None:
         self._store = store
         self._worker = worker
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by name, as long as one is taken
 
     async def update(self, given: StatementDraft, paths: Sequence[str], etag: str = "") -> Statement:
         """Give the statement `given.name` these fields of `given`; paths: as masks.chosen makes them."""
@@ -77,7 +79,15 @@ class Changes:
         return await asyncio.to_thread(self._store.supersede, name, successor, vector, etag=etag, since=since)
 
     async def _change(self, name: str, etag: str, make: Callable[[Statement], StatementDraft]) -> Statement:
-        """Read, make, store if nobody else has meanwhile; with an etag of the caller's once, else again."""
+        """Read, make, store if nobody else has meanwhile; with an etag of the caller's once, else again.
+
+        Changes of one statement take turns, so that only a deletion, a supersession or another process comes between.
+        """
+        turn = self._turns.setdefault(name, asyncio.Lock())
+        async with turn:
+            return await self._change_in_turn(name, etag, make)
+
+    async def _change_in_turn(self, name: str, etag: str, make: Callable[[Statement], StatementDraft]) -> Statement:
         for tries_left in reversed(range(_TRIES)):
             current = await asyncio.to_thread(self._store.get, name)
             if etag and current.etag != etag:

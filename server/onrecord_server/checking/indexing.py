@@ -94,7 +94,8 @@ class Indexer:
             after = some[-1].row_id
             try:
                 vectors, embedded = await self._embed([one for one in some if one.row_id not in self._hopeless])
-                await asyncio.to_thread(self._store.settle, embedded, vectors)
+                if await asyncio.to_thread(self._store.settle, embedded, vectors) < len(embedded):
+                    after = some[0].row_id - 1  # some were rewritten meanwhile: read them again; what went is not there
             except (StoreReadOnly, ModelUnusable, ShuttingDown):
                 raise
             except OnrecordError as error:

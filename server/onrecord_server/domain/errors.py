@@ -93,11 +93,23 @@ class CollectionNotFound(NotFound):
 
     reason: ClassVar[str] = "COLLECTION_NOT_FOUND"
 
+    def __init__(self, resource_name: str) -> None:
+        OnrecordError.__init__(
+            self, f"{resource_name}: there is no such collection; list the collections to see what is"
+        )
+        self.resource_name = resource_name
+
 
 class CollectionExists(AlreadyExists):
     """The collection's name is taken."""
 
     reason: ClassVar[str] = "COLLECTION_EXISTS"
+
+    def __init__(self, resource_name: str) -> None:
+        OnrecordError.__init__(
+            self, f"{resource_name}: the name is taken; choose another id, or none to have one chosen"
+        )
+        self.resource_name = resource_name
 
 
 class RequestIdReused(OnrecordError):

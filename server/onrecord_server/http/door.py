@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 from grpc.aio import AbortError, ServicerContext
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from onrecord_server.domain.errors import ConfigError, DeadlineTooShort, FieldViolation, InvalidInput, ShuttingDown
 from onrecord_server.domain.limits import MESSAGE_BYTES
@@ -36,6 +37,7 @@ from onrecord_server.rpc.server import Method
 
 HEALTH = "/healthz"
 OPENAPI = "/openapi.json"
+HEAD_SECONDS = 10.0  # for the first request's head to arrive; later ones have uvicorn's 5 s between them
 BODY_SECONDS = 60.0  # for a request's body to arrive
 MOST_CONNECTIONS = 1_000  # at a time; a request on one more is answered with 503
 
@@ -182,7 +184,7 @@ class HttpDoor:
         config = uvicorn.Config(
             app,
             loop="none",
-            http="h11",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -212,6 +214,24 @@ class HttpDoor:
         self._server.config.timeout_graceful_shutdown = max(1, math.ceil(seconds))
         self._server.should_exit = True
         await asyncio.wait({self._running})
+
+
+class _Protocol(H11Protocol):
+    """Hangs up on who connects and asks for nothing: silent connections would keep all others out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Set the clock."""
+        super().connection_made(transport)
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def _hang_up(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Uvicorn(uvicorn.Server):

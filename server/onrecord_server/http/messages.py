@@ -28,6 +28,7 @@ _INLINE_BYTES = 16 * 1024
 # json_format nests its reasons: 'Failed to parse claim field: Failed to parse text field: WHY at Request.claim.text..'
 _STEP = re.compile(r"^Failed to parse (\w+) field: ")
 _UNKNOWN = re.compile(r'has no field named "(?P<name>.*?)" at "\w+(?P<path>[^"]*)"', re.DOTALL)
+_BAD_TIME = re.compile(r"time data |.*timestamp", re.IGNORECASE)
 _PLACE = re.compile(r" at \w+(?P<path>(?:\.\w+|\[\d+\])+)\.*$")
 
 _T = TypeVar("_T")
@@ -89,9 +90,12 @@ def _violation(why: str) -> InvalidInput:
         steps.append(step[1])
         why = why[step.end() :]
     why = why.removeprefix("Failed to load JSON: ").rstrip(".")
+    field = ".".join(steps) or "request"
     if place := _PLACE.search(why):
-        return _malformed(place["path"].lstrip("."), why[: place.start()])
-    return _malformed(".".join(steps) or "request", why)
+        field, why = place["path"].lstrip("."), why[: place.start()]
+    if _BAD_TIME.match(why):
+        why = "not a time; give one as 2021-08-29T00:00:00Z (RFC 3339)"
+    return _malformed(field, why)
 
 
 def _malformed(field: str, message: str) -> InvalidInput:

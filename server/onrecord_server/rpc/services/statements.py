@@ -191,12 +191,14 @@ class StatementService(CollectionMethods):
         """Put many statements on the record, message by message; a bad one is reported and passed over."""
         record, turns, tally = self._slot.get().record, Turns(), Tally()
         parent: str | None = None
+        ended = False
 
         async def sized() -> AsyncIterator[Piece]:
             """The messages that hold anything, all of one collection."""
-            nonlocal parent
+            nonlocal ended
             async for piece in importing.pieces(message async for message in request_iterator if _counts(message)):
                 yield piece
+            ended = True
 
         def _counts(message: pb.ImportStatementsRequest) -> bool:
             nonlocal parent
@@ -211,9 +213,12 @@ class StatementService(CollectionMethods):
         async def one(piece: Piece) -> tuple[Piece, Stored]:
             return piece, await importing.store(record, parent or "", piece, turns)
 
-        async with contextlib.aclosing(in_order(sized(), one, IMPORT_AHEAD.value)) as done:
+        read = in_order(sized(), one, IMPORT_AHEAD.value, self._slot.draining)
+        async with contextlib.aclosing(read) as done:
             async for piece, stored in done:
                 tally.add(piece, stored)
+        if not ended:  # what was read is stored, which its request_ids will tell
+            raise ShuttingDown("the server is shutting down; import again elsewhere, under the same request_ids")
         return tally.answer()
 
     async def StreamImportStatements(
