@@ -301,7 +301,7 @@ def test_an_interrupt_keeps_what_is_done_in_any_format(
     while not place.exists() or place.read_bytes().count(b"\n") < 32 + (kind == "csv"):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=90)
     assert process.returncode == 130
     done = place.read_bytes().count(b"\n") - (kind == "csv")
     assert told.decode() == f"onrecord: interrupted; {done} lines are done and in {place}; --resume goes on\n"
