@@ -183,7 +183,8 @@ async def test_off_unless_asked_for() -> None:
 
 def test_without_the_extra_it_says_what_to_install() -> None:
     line = fails("--http", "127.0.0.1:0", code=NO_UVICORN)
-    assert line == "onrecord: --http 127.0.0.1:0: uvicorn is missing; pip install 'onrecord[server,http]'"
+    why = "uvicorn is missing; pip install ./server/models '.[server,http]' in a checkout"
+    assert line == f"onrecord: --http 127.0.0.1:0: {why}"
 
 
 def test_a_port_in_use() -> None:

@@ -173,5 +173,5 @@ def test_a_missing_extra_is_one_line(module: str) -> None:
         "from onrecord_server.config import serve_command; serve_command()(['--model', 'fake', '--encoder', 'fake'])"
     )
     assert done.returncode == 1
-    assert "pip install 'onrecord[server]'" in done.stderr
+    assert "pip install ./server/models '.[server]'" in done.stderr
     assert "Traceback" not in done.stderr
