@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from onrecord_server.http.answers import HTTP_CODES, REFUSALS, TOO_LARGE
-from onrecord_server.http.door import BODY_SECONDS, MOST_CONNECTIONS
+from onrecord_server.http.door import BODY_SECONDS, HEAD_SECONDS, MOST_CONNECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
@@ -60,3 +60,4 @@ def test_what_is_refused_before_there_is_a_call() -> None:
 def test_limits_of_the_door() -> None:
     assert f"More than {MOST_CONNECTIONS:,} connections at once" in PAGE
     assert f"within {BODY_SECONDS:g} s is given up" in PAGE
+    assert f"within {HEAD_SECONDS:g} s is hung up on" in PAGE

@@ -37,7 +37,7 @@ from onrecord_server.rpc.server import Method
 
 HEALTH = "/healthz"
 OPENAPI = "/openapi.json"
-HEAD_SECONDS = 10.0  # for the first request's head to arrive; later ones have uvicorn's 5 s between them
+HEAD_SECONDS = 10.0  # for the first request's head to arrive; uvicorn hangs up where no later one begins within 5 s
 BODY_SECONDS = 60.0  # for a request's body to arrive
 MOST_CONNECTIONS = 1_000  # at a time; a request on one more is answered with 503
 
