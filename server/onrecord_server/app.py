@@ -4,7 +4,7 @@ Start: the ports are taken and health says NOT_SERVING; a log line says what is 
 that what is wrong with it is said at once; the encoder and the NLI model are loaded; then health says SERVING and one
 line on stdout gives the address. Stop (SIGTERM, SIGINT; a log line says which): health says NOT_SERVING, balancers get
 a moment to see it, no new calls are taken, calls in flight have `drain_seconds` to finish, the worker stops, the store
-closes, the metrics' port closes. When the worker's thread dies, the same happens at once, and the exit status is 1.
+closes, the metrics' port closes. When a thread of the worker dies, the same happens at once, and the exit status is 1.
 """
 
 from __future__ import annotations
