@@ -42,6 +42,7 @@ from retrieve import Index
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"(])")
 CHUNK = 1000  # candidates scored between two saves
+COVERED = 0.6  # share of a claim's words from which another statement may well decide it
 STOP = frozenset("a an the of in on at to and or is was were are be by for with as it its he she his her".split())  # noqa: SIM905
 
 
@@ -141,7 +142,7 @@ def veto(candidate: Candidate, p: npt.NDArray[np.float64]) -> bool:
     """
     if p[ENTAILMENT] > (0.9 if candidate.claim.label == "neutral" else 0.7):
         return True
-    return candidate.claim.label == "contradiction" and candidate.coverage >= 0.6 and bool(p[CONTRADICTION] > 0.8)
+    return candidate.claim.label == "contradiction" and candidate.coverage >= COVERED and bool(p[CONTRADICTION] > 0.8)
 
 
 def score(
@@ -231,6 +232,24 @@ def long_gold_pairs(chosen: list[Candidate], most: dict[str, int], rng: random.R
     return pairs
 
 
+def kind(candidate: Candidate) -> str:
+    """The name of the file a candidate goes to unscored; it says how far its presumed neutrality can be trusted."""
+    if candidate.claim.label == "contradiction":
+        return "candidates_refuted_covered" if candidate.coverage >= COVERED else "candidates_refuted"
+    return "candidates_undecided" if candidate.claim.label == "neutral" else "candidates_supported"
+
+
+def write_unscored(found: list[Candidate], most: dict[str, int], out: Path, rng: random.Random) -> None:
+    """All candidates, a claim's one after the other, and gold evidence among sentences of any of them."""
+    files: dict[str, list[Pair]] = defaultdict(list)
+    for c in found:
+        files[kind(c)].append({"premise": c.statement, "hypothesis": c.claim.text, "label": "neutral"})
+    files["long_gold"] = long_gold_pairs(found, most, rng)
+    for name, pairs in files.items():
+        write_lines(out / f"{name}.jsonl.gz", pairs)
+        print(f"{name}: {len(pairs)} pairs", flush=True)
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -246,6 +265,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--per-claim", type=int, default=2, help="pairs kept of a claim")
     parser.add_argument("--floor", type=float, default=0.5, help="word overlap from which the model is asked")
     parser.add_argument("--gold", type=int, nargs=2, default=[5000, 5000], metavar=counts[1:])
+    parser.add_argument("--unscored", action="store_true", help="leave the choice to distil.py, which scores on a GPU")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--device", default="auto")
     return parser.parse_args()
@@ -260,6 +280,9 @@ def main() -> None:
     quota = dict(zip(("neutral", "entailment", "contradiction"), args.claims, strict=True))
     claims = sample_claims(load_claims(args.train, forbidden_claims(args.forbidden)), quota, rng)
     found = candidates(claims, statements, args.top, args.scored, rng)
+    if args.unscored:
+        write_unscored(found, {"entailment": args.gold[0], "contradiction": args.gold[1]}, args.out, rng)
+        return
     probabilities = score(found, args.model, args.device, args.floor, args.out / "scores.npz")
     for label in quota:
         rows = [i for i, c in enumerate(found) if c.claim.label == label]

@@ -29,6 +29,27 @@ MIXTURE: dict[str, int] = {
     "curr_negation": 400, "curr_quantifier": 400, "curr_counting": 400, "curr_comparative": 400, "curr_boolean": 200,
     "curr_temporal": 400, "curr_entailment_tree": 300, "curr_monotonicity_infer": 600, "wikiresnli": 400,
 }  # fmt: skip
+# What differs where minutes of a GPU see all of it several times over; distil.py chooses hard negatives for itself.
+WHOLE: dict[str, int] = {
+    "lingnli": ALL, "newprotocols": ALL, "vitaminc_synthetic": ALL, "fever": 100000, "fever_nei_retrieved": ALL,
+    "mined_neutral": 0, "long_gold": ALL, "snli_cat": ALL, "snli_cnlisub": ALL, "cfda_nli": ALL, "conjnli": ALL,
+    "scone": 3000, "monli": ALL, "dnc_megaveridicality": 4000, "contrast_templates": ALL, "covidfact": ALL,
+    "add_one_rte": 1500, "fnc1_headline": 1500, "fnc1_unrelated": 700, "curr_negation": 1500, "curr_quantifier": 1500,
+    "curr_counting": 1500, "curr_comparative": 1500, "curr_boolean": 600, "curr_conditional": 600,
+    "curr_temporal": 1500, "curr_entailment_tree": 1000, "curr_monotonicity_infer": 2000, "wikiresnli": 1500,
+}  # fmt: skip
+DEV = [
+    "mnli_matched", "snli", "lingnli", "newprotocols", "conjnli", "cfda_nli", "anli", "vitaminc_real_pages",
+    "fever_nli_sem", "fever_symmetric", "fm2", "healthver", "checkcovid", "averitec", "wice_claim_oracle",
+    "attributionbench", "nli4ct",
+]  # fmt: skip
+CANDIDATES = ("undecided", "supported", "refuted", "refuted_covered")
+MIXTURES: dict[str, dict[str, int]] = {
+    "afternoon": MIXTURE,
+    "whole": MIXTURE | WHOLE,
+    "candidates": {f"candidates_{name}": ALL for name in CANDIDATES},
+    "dev": dict.fromkeys(DEV, ALL),
+}
 # FEVER has 2.6 supported claims for a refuted one; a contradiction is what the model most needs examples of.
 SHARES: dict[str, dict[str, float]] = {"fever": {"entailment": 0.4, "contradiction": 0.6}}
 NUMBERED = ("fever", "vitaminc_real_pages", "mnli_nyuhw", "snli_cat", "newprotocols", "long_gold")
@@ -65,15 +86,16 @@ def changed_numbers(pairs: Sequence[Pair], most: int, rng: random.Random) -> lis
     return rng.sample(made, min(most, len(made)))
 
 
-def capped(name: str, pairs: list[Pair], rng: random.Random) -> list[Pair]:
+def capped(name: str, cap: int, pairs: list[Pair], rng: random.Random) -> list[Pair]:
     """A sample up to the cap, with the label shares asked for."""
-    cap = MIXTURE[name]
+    if cap >= len(pairs) and name not in SHARES:
+        return pairs
     rng.shuffle(pairs)
     if name not in SHARES:
         return pairs[:cap]
     chosen: list[Pair] = []
     for label, share in SHARES[name].items():
-        chosen += [p for p in pairs if p["label"] == label][: round(cap * share)]
+        chosen += [p for p in pairs if p["label"] == label][: round(min(cap, len(pairs)) * share)]
     rng.shuffle(chosen)
     return chosen
 
@@ -91,10 +113,11 @@ def sources(args: argparse.Namespace, rng: random.Random) -> Iterator[tuple[str,
     known = {p.name.removesuffix(".jsonl.gz"): p for p in files}
     pool: list[Pair] = []
     numbered: list[Pair] = []
-    for name in sorted(set(known) & set(MIXTURE)):
+    mixture = MIXTURES[args.mixture]
+    for name in sorted(set(known) & set(mixture)):
         rows: list[Pair] = read_lines(known[name])
         clean = [p for p in rows if normalise(p["hypothesis"]) not in forbidden]
-        pairs = capped(name, clean, rng)[: args.limit]
+        pairs = capped(name, mixture[name], clean, rng)[: args.limit]
         report(name, pairs, len(rows) - len(clean))
         pool += pairs
         if name in NUMBERED:
@@ -120,6 +143,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="the pack to write, .npz")
     parser.add_argument("--extra", type=Path, nargs="*", default=[], help="more folders, such as mine.py's")
     parser.add_argument("--forbidden", type=Path, nargs="*", default=[], help="files with claims to keep out")
+    parser.add_argument("--mixture", choices=MIXTURES, default="afternoon", help="all but the first: for distil.py")
     parser.add_argument("--limit", type=int, default=ALL, help="at most so many pairs of a source (for a trial)")
     parser.add_argument("--numbers", type=int, default=1000, help="changed-number pairs a source")
     parser.add_argument("--reported", type=float, default=0.05, help="share wrapped in reported speech")
