@@ -35,7 +35,7 @@ from onrecord_server.config import FAKE, MEMORY, ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
-from onrecord_server.nli import Tagger, find_tagger, hands, identify_encoder, load_encoder, load_scorer
+from onrecord_server.nli import Tagger, batch_tokens, find_tagger, hands, identify_encoder, load_encoder, load_scorer
 from onrecord_server.nli.calibration import revision_of
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
@@ -130,7 +130,8 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
             scorer,
             encoder,
             hands=hands(scorer, encoder),
-            max_batch_tokens=config.max_batch_tokens,
+            max_batch_tokens=config.max_batch_tokens
+            or min(batch_tokens(config.model, config.device), config.max_queue_tokens),
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,
             on_death=lambda error: None if died.done() else died.set_result(error),

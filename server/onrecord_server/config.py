@@ -41,6 +41,7 @@ _HELP = """Run the server until SIGTERM or SIGINT.
     onrecord serve --listen 0.0.0.0:50051 --allow-remote --token-file token.txt --metrics-listen 127.0.0.1:9464
     """
 _POSITIVE = click.IntRange(min=1)
+_LEAST_BATCH = 512  # tokens, what a core is given at a time unless told otherwise
 
 
 def default_store(encoder: str = BUILTIN, revision: str | None = None) -> str:
@@ -158,7 +159,12 @@ class ServerConfig:
         click.Choice(["auto", "rules", "tagger"]),
     )  # fmt: skip
     threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
-    max_batch_tokens: int = _setting(512, "Tokens of one batch of the model; a core computes it, or a GPU.", _POSITIVE)
+    max_batch_tokens: int | None = _setting(
+        None,
+        "Tokens of one batch of the model; a core computes it, or a GPU.",
+        _POSITIVE,
+        shown="512 on a CPU, 16384 on CUDA",
+    )
     max_queue_tokens: int = _setting(
         200_000, "Tokens that may wait for the model, one batch at least; more are refused with OVERLOADED.", _POSITIVE
     )
@@ -218,10 +224,11 @@ class ServerConfig:
             Switches().without(self.without)
         except ValueError as error:
             raise ConfigError(f"--without: {error}") from error
-        if self.max_queue_tokens < self.max_batch_tokens:
+        batch = self.max_batch_tokens or _LEAST_BATCH
+        if self.max_queue_tokens < batch:
             raise ConfigError(
                 f"--max-queue-tokens {self.max_queue_tokens}: less than one batch; give at least "
-                f"--max-batch-tokens ({self.max_batch_tokens})"
+                f"--max-batch-tokens ({batch})"
             )
 
     @property

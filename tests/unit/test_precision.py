@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from onrecord_server.domain.errors import ConfigError
+from onrecord_server.nli import batch_tokens
 from onrecord_server.nli.precision import Trial, arithmetic, check, find_device, measure, pick
 from onrecord_server.nli.products import Arithmetic, plain
 
@@ -98,3 +99,10 @@ def test_on_cuda_auto_is_the_half_precision_that_the_device_has(monkeypatch: pyt
         assert (how.name, how.states, how.device) == (*expected, cuda)
     with pytest.raises(ConfigError, match="int8"):
         arithmetic("int8", cuda)
+
+
+def test_a_gpu_is_given_larger_batches_than_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, tokens in ((True, 16_384), (False, 512)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert batch_tokens(device="auto") == tokens
+        assert batch_tokens(device="cpu") == batch_tokens("fake", "auto") == 512

@@ -15,6 +15,7 @@ __all__ = [
     "PairScorer",
     "Tagger",
     "TextEncoder",
+    "batch_tokens",
     "find_tagger",
     "hands",
     "identify_encoder",
@@ -96,6 +97,19 @@ def load_encoder(
     from onrecord_server.nli.encoder import load_sentence_encoder
 
     return load_sentence_encoder(name, revision=revision, precision=precision, threads=threads, device=device)
+
+
+def batch_tokens(model: str = BUILTIN, device: str = "auto") -> int:
+    """Tokens of a batch that a model's device is best given, as docs/benchmarks.md measures it.
+
+    A core is as fast with 512 as with more, and the shorter the batch, the sooner the next caller's turn. A GPU is four
+    times as fast with 16,384. model, device: as for load_scorer. Raises ConfigError.
+    """
+    if model == FAKE or device == "cpu":
+        return 512
+    from onrecord_server.nli.precision import find_device
+
+    return 16_384 if find_device(device).type == "cuda" else 512
 
 
 def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer, TextEncoder]]:
