@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from onrecord import _answer
 from onrecord_server.domain.limits import ALL_LIMITS, Limit
 from onrecord_server.domain.reasons import FIELD_REASONS
-from onrecord_server.domain.types import NliScores, Reason, Span
+from onrecord_server.domain.types import NliScores, Reason, Span, StatementFilter
 from onrecord_server.rpc import convert
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -54,6 +54,10 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind)
     hints = typing.get_type_hints(kind)
     return st.builds(kind, **{item.name: values(hints[item.name]) for item in fields(kind) if item.init})
+
+
+# one that lets everything through is read as none: see the conversion
+SPECIAL[StatementFilter] = values(StatementFilter).filter(lambda chosen: chosen != StatementFilter())
 
 
 def assert_same(domain: Any, wire: Any) -> None:
