@@ -84,7 +84,7 @@ def regenerate(python: Path, folder: Path) -> None:
     """Replace the installed stubs by what the newest generator makes of the contract."""
     must(python, "-m", "pip", "install", "--quiet", "--upgrade", "grpcio-tools", "setuptools")
     sources = sorted(str(p.relative_to(PROTO)) for p in PROTO.rglob("*.proto"))
-    out = folder / "generated"
+    out = folder / "stubs"
     out.mkdir()
     must(python, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"-I{googleapis()}", f"--python_out={out}",
          f"--grpc_python_out={out}", *sources)  # fmt: skip
