@@ -43,10 +43,14 @@ def lowest(requirement: str) -> str:
     return f"{match.group(1)}=={match.group(2)}"
 
 
+def inherited() -> dict[str, str]:
+    """The environment, in which nobody finds the packages of the checkout."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
 def run(*command: object, cwd: Path = ROOT, **variables: str) -> int:
     """Run a command; its exit status."""
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run([str(c) for c in command], cwd=cwd, env={**inherited, **variables}, check=False).returncode  # noqa: S603
+    return subprocess.run([str(c) for c in command], cwd=cwd, env={**inherited(), **variables}, check=False).returncode  # noqa: S603
 
 
 def must(*command: object, cwd: Path = ROOT) -> None:
@@ -100,7 +104,8 @@ def versions(python: Path) -> str:
         "made = re.search(r'Protobuf Python Version: (\\S+)', inspect.getsource(stubs)).group(1);"
         "print(f'protobuf {google.protobuf.__version__}, grpcio {grpc.__version__}, stubs of {made}')"
     )
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    told = subprocess.run([python, "-c", code], env=inherited(), capture_output=True, text=True, check=False)  # noqa: S603
+    return told.stdout.strip() or told.stderr.strip().rpartition("\n")[2]
 
 
 def test(python: Path, address: str) -> int:
