@@ -25,7 +25,7 @@ from pathlib import Path
 from generate_stubs import PROTO, ROOT, googleapis
 
 TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "hypothesis"]
-ALONE = ["tests/contract/test_client*.py", "tests/unit/client"]  # no server but their own
+ALONE = ["tests/wire", "tests/unit/client"]  # no server but their own
 AT_SERVER = ["tests/cli/test_client*.py", "tests/cli/test_record.py"]
 
 
@@ -110,9 +110,9 @@ def versions(python: Path) -> str:
 
 def test(python: Path, address: str) -> int:
     """The client's tests with that interpreter, the installed package and not the checkout's."""
-    common = [python, "-m", "pytest", "-q", "-o", "pythonpath=", "-p", "no:cacheprovider"]
+    common = [python, "-m", "pytest", "-q", "-o", "pythonpath=tests/helpers", "-p", "no:cacheprovider"]
     files = [[path for pattern in patterns for path in sorted(ROOT.glob(pattern))] for patterns in (ALONE, AT_SERVER)]
-    alone = run(*common, "--noconftest", *files[0])
+    alone = run(*common, *files[0])
     # what runs the engine in process needs what the server needs
     at_server = run(*common, "-k", "not process", *files[1], TEST_SERVER=address)
     return alone or at_server
