@@ -67,6 +67,7 @@ class Follower:
             "ListStatements": self.list_statements,
             "ReinstateStatement": lambda: self.named(statements.ReinstateStatementRequest),
             "ReplayCheck": self.replay,
+            "ScorePairs": self.pairs,
             "RetractStatement": lambda: self.named(statements.RetractStatementRequest),
             "SearchStatements": self.search,
             "StreamCheckClaims": lambda: self.check(checks.StreamCheckClaimsRequest),
@@ -100,6 +101,13 @@ class Follower:
         made = checks.BatchCheckClaimsRequest(parent=self.parts.parent(), claims=claims)
         self.parts.options(made)
         return made
+
+    def pairs(self) -> Any:
+        """Of what is on the record and what is claimed; seldom as many as there may be, or one more."""
+        count = self.maker.chance.choice((1, 2, 5)) if self.maker.chance.random() < 0.98 else 257
+        texts = [(self.parts.known_statement().text, self.parts.claim().text[:2_000]) for _ in range(min(count, 5))]
+        made = [checks.Pair(premise=premise, hypothesis=claim) for premise, claim in texts]
+        return checks.ScorePairsRequest(pairs=(made * count)[:count])
 
     def replay(self) -> Any:
         """A check that was made, its provenance or the rest of its result perhaps changed on the way."""

@@ -34,7 +34,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from making import Maker
+from making import Maker, repeated
 
 from onrecord_server.rpc.server import SERVICES
 
@@ -83,6 +83,7 @@ class Run:
         self.answers: Counter[tuple[str, str]] = Counter()
         self.items: Counter[tuple[str, str]] = Counter()
         self.reasons: Counter[tuple[str, str]] = Counter()
+        self.words: Counter[tuple[str, str]] = Counter()
         self.following = following
         self.wrong: list[dict[str, Any]] = []
         self.slowest: tuple[float, int, str] = (0.0, -1, "")
@@ -150,6 +151,7 @@ class Run:
             self.follower.memory.learn(method.name, [_parsed(method, data) for data in requests], messages)
         for message in messages:
             self.maker.learn(message)
+            self.words.update((method.name, word) for word in set(_words(message)))
             for status in _statuses(message):
                 word = code_pb2.Code.Name(status.code)  # type: ignore[arg-type]
                 self.items[method.name, word] += 1
@@ -193,6 +195,17 @@ def _infos(status: status_pb2.Status) -> list[error_details_pb2.ErrorInfo]:
 def _reason(info: error_details_pb2.ErrorInfo) -> str:
     """The reason, and that of the first field that is wrong."""
     return "/".join(filter(None, (info.reason, info.metadata.get("reason", ""))))
+
+
+def _words(message: Message) -> Iterator[str]:
+    """The values of enums in an answer, those within its first five pieces of everything."""
+    for field, value in message.ListFields():
+        for part in (value if repeated(field) else [value])[:5]:
+            if field.enum_type is not None:
+                known = field.enum_type.values_by_number.get(part)
+                yield known.name if known else f"{field.name} {part}"
+            elif field.message_type is not None:
+                yield from _words(part)
 
 
 def _statuses(message: Message) -> Iterator[status_pb2.Status]:
@@ -271,6 +284,7 @@ def report(run: Run, seconds: float, arguments: argparse.Namespace) -> None:
         )
     for name in names:
         _print_counts(f"items of {name}", {code: n for (method, code), n in run.items.items() if method == name})
+        _print_counts(f"answers of {name} with", {word: n for (method, word), n in run.words.items() if method == name})
         _print_counts(f"reasons of {name}", {why: n for (method, why), n in run.reasons.items() if method == name})
     took, number, slowest = run.slowest
     count = sum(run.answers.values())

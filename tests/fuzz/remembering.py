@@ -35,6 +35,8 @@ class Memory:
                 self._checked(asked.claims, answer.items)
             elif method == "DeleteStatement":
                 self.statements.pop(asked.name, None)
+            elif method == "DeleteCollection":
+                self.collections.pop(asked.name, None)
             elif method == "IngestDocument":
                 self.documents.append(asked)
             if token := getattr(answer, "next_page_token", ""):
