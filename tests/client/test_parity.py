@@ -19,6 +19,8 @@ import onrecord
 from onrecord import AsyncClient, Client, Statement, errors
 from onrecord.testing import FakeServer
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 ROOT = Path(__file__).parents[2]
 ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__"}
 SHARED = [name for name in dir(AsyncClient) if not name.startswith("_")]

@@ -20,6 +20,8 @@ from onrecord.v1 import check_service_pb2 as check_pb
 from onrecord.v1 import statement_service_pb2 as record_pb
 from replies import Script, answer, fail, info, status, supported
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 class TestErrors:
     def test_every_status_has_one_exception(self) -> None:
