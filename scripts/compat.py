@@ -25,7 +25,7 @@ from pathlib import Path
 from generate_stubs import PROTO, ROOT, googleapis
 
 TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "hypothesis"]
-ALONE = ["tests/contract/test_client*.py", "tests/unit/client"]  # no server but their own
+ALONE = ["tests/wire", "tests/unit/client"]  # no server but their own
 AT_SERVER = ["tests/cli/test_client*.py", "tests/cli/test_record.py"]
 
 
@@ -43,10 +43,14 @@ def lowest(requirement: str) -> str:
     return f"{match.group(1)}=={match.group(2)}"
 
 
+def inherited() -> dict[str, str]:
+    """The environment, in which nobody finds the packages of the checkout."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
 def run(*command: object, cwd: Path = ROOT, **variables: str) -> int:
     """Run a command; its exit status."""
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run([str(c) for c in command], cwd=cwd, env={**inherited, **variables}, check=False).returncode  # noqa: S603
+    return subprocess.run([str(c) for c in command], cwd=cwd, env={**inherited(), **variables}, check=False).returncode  # noqa: S603
 
 
 def must(*command: object, cwd: Path = ROOT) -> None:
@@ -84,7 +88,7 @@ def regenerate(python: Path, folder: Path) -> None:
     """Replace the installed stubs by what the newest generator makes of the contract."""
     must(python, "-m", "pip", "install", "--quiet", "--upgrade", "grpcio-tools", "setuptools")
     sources = sorted(str(p.relative_to(PROTO)) for p in PROTO.rglob("*.proto"))
-    out = folder / "generated"
+    out = folder / "stubs"
     out.mkdir()
     must(python, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"-I{googleapis()}", f"--python_out={out}",
          f"--grpc_python_out={out}", *sources)  # fmt: skip
@@ -100,14 +104,15 @@ def versions(python: Path) -> str:
         "made = re.search(r'Protobuf Python Version: (\\S+)', inspect.getsource(stubs)).group(1);"
         "print(f'protobuf {google.protobuf.__version__}, grpcio {grpc.__version__}, stubs of {made}')"
     )
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    told = subprocess.run([python, "-c", code], env=inherited(), capture_output=True, text=True, check=False)  # noqa: S603
+    return told.stdout.strip() or told.stderr.strip().rpartition("\n")[2]
 
 
 def test(python: Path, address: str) -> int:
     """The client's tests with that interpreter, the installed package and not the checkout's."""
-    common = [python, "-m", "pytest", "-q", "-o", "pythonpath=", "-p", "no:cacheprovider"]
+    common = [python, "-m", "pytest", "-q", "-o", "pythonpath=tests/helpers", "-p", "no:cacheprovider"]
     files = [[path for pattern in patterns for path in sorted(ROOT.glob(pattern))] for patterns in (ALONE, AT_SERVER)]
-    alone = run(*common, "--noconftest", *files[0])
+    alone = run(*common, *files[0])
     # what runs the engine in process needs what the server needs
     at_server = run(*common, "-k", "not process", *files[1], TEST_SERVER=address)
     return alone or at_server

@@ -8,140 +8,32 @@ reason when there is none).
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import cast
+from datetime import datetime
 
-from onrecord.errors import OnrecordError
+from onrecord._enums import ChangeKind as ChangeKind
+from onrecord._enums import Reason as Reason
+from onrecord._enums import Relation as Relation
+from onrecord._enums import Stance as Stance
+from onrecord._enums import State as State
+from onrecord._enums import StatementChangeKind as StatementChangeKind
+from onrecord._enums import Verdict as Verdict
+from onrecord._form import Record
+from onrecord._form import format_time as format_time
+from onrecord._reports import ImportFailure as ImportFailure
+from onrecord._reports import ImportReport as ImportReport
+from onrecord._reports import IngestReport as IngestReport
+from onrecord._reports import Limit as Limit
+from onrecord._reports import ModelInfo as ModelInfo
+from onrecord._reports import ServerInfo as ServerInfo
+from onrecord.errors import OnrecordError as OnrecordError  # where the hints of those above are looked up
 
 DEFAULT_COLLECTION = "default"
 
 
-class Verdict(enum.StrEnum):
-    """What the record says of a claim."""
-
-    SUPPORTED = "SUPPORTED"
-    CONTRADICTED = "CONTRADICTED"
-    CONFLICTING = "CONFLICTING"
-    NOT_ENOUGH_EVIDENCE = "NOT_ENOUGH_EVIDENCE"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not."""
-
-
-class Reason(enum.StrEnum):
-    """Why a claim is undecided, or decided by who said it rather than by what was said."""
-
-    NO_STATEMENTS_IN_SCOPE = "NO_STATEMENTS_IN_SCOPE"
-    NO_RELEVANT_STATEMENT = "NO_RELEVANT_STATEMENT"
-    EVIDENCE_NEUTRAL = "EVIDENCE_NEUTRAL"
-    LOW_MARGIN = "LOW_MARGIN"
-    OTHER_SPEAKER = "OTHER_SPEAKER"
-    CLAIM_TOO_LONG = "CLAIM_TOO_LONG"
-    EXCLUSIVE_ATTRIBUTION = "EXCLUSIVE_ATTRIBUTION"
-    NOT_ASSERTED = "NOT_ASSERTED"
-    NOT_VALID_THEN = "NOT_VALID_THEN"
-    RETRACTED = "RETRACTED"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not. No reason at all is None."""
-
-
-class Relation(enum.StrEnum):
-    """What one statement does to a claim."""
-
-    SUPPORTS = "SUPPORTS"
-    CONTRADICTS = "CONTRADICTS"
-    NEUTRAL = "NEUTRAL"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not."""
-
-
-class Stance(enum.StrEnum):
-    """Whether the speaker stands behind the text."""
-
-    ASSERTED = "ASSERTED"
-    DENIED = "DENIED"
-    QUESTIONED = "QUESTIONED"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not."""
-
-
-class State(enum.StrEnum):
-    """Whether a statement still stands."""
-
-    ACTIVE = "ACTIVE"
-    RETRACTED = "RETRACTED"
-    SUPERSEDED = "SUPERSEDED"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not."""
-
-
-class ChangeKind(enum.StrEnum):
-    """In what respect a replay differs from the check of then."""
-
-    MODEL = "MODEL"
-    ENCODER = "ENCODER"
-    CALIBRATION = "CALIBRATION"
-    WEIGHING = "WEIGHING"
-    PRECISION = "PRECISION"
-    OPTIONS = "OPTIONS"
-    RULE = "RULE"
-    RECORD = "RECORD"
-    VERSION = "VERSION"
-    CLAIM = "CLAIM"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not."""
-
-
-class StatementChangeKind(enum.StrEnum):
-    """What became of a statement that is or was evidence."""
-
-    CHANGED = "CHANGED"
-    DELETED = "DELETED"
-    RETRACTED = "RETRACTED"
-    SUPERSEDED = "SUPERSEDED"
-    NEW = "NEW"
-    UNSPECIFIED = "UNSPECIFIED"
-    """A value that a newer server knows and this client does not."""
-
-
-def format_time(value: datetime) -> str:
-    """RFC 3339 in UTC, with a fraction only where there is one."""
-    try:
-        value = value.astimezone(UTC)
-    except OverflowError:  # in the first or the last hours that a datetime holds: its own offset tells as much
-        return value.isoformat()
-    return value.isoformat().replace("+00:00", "Z")
-
-
-def _json(value: object) -> object:
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, OnrecordError):
-        return value.to_dict()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return value
-
-
-class _Record:
-    """Gives a dataclass its JSON form."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, object]:
-        """The JSON form: see the module's docstring."""
-        return cast("dict[str, object]", _json(self))
-
-
 @dataclass(frozen=True, slots=True)
-class TextSpan(_Record):
+class TextSpan(Record):
     """Half-open stretch of a text, in Unicode code points: `text[span.start:span.end]`."""
 
     start: int
@@ -149,7 +41,7 @@ class TextSpan(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker(_Record):
+class Speaker(Record):
     """Somebody statements are attributed to. An empty name: unknown, or a narrator without a publisher."""
 
     name: str = ""
@@ -157,7 +49,7 @@ class Speaker(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Source(_Record):
+class Source(Record):
     """Where something was published."""
 
     uri: str = ""
@@ -167,7 +59,7 @@ class Source(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Statement(_Record):
+class Statement(Record):
     """One proposition on the record, or one to put there. Times are aware.
 
     The server fills `document`, `original_span`, `create_time`, `update_time` and `etag`; what a caller sets there is
@@ -208,7 +100,7 @@ class Statement(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class StatementFilter(_Record):
+class StatementFilter(Record):
     """Narrows a collection to some of its statements; what is left empty lets all through.
 
     `speakers` (by name or alias), `publishers`: any of them; `labels`: all of them; whole names, in any case.
@@ -224,7 +116,7 @@ class StatementFilter(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class AmbiguousName(_Record):
+class AmbiguousName(Record):
     """A name that more than one speaker goes by; `speakers`: their full names, at most ten."""
 
     name: str
@@ -232,7 +124,7 @@ class AmbiguousName(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(_Record):
+class Claim(Record):
     """A claim to check. `speaker`, when set, is who is claimed to have said `text`.
 
     `as_of`, aware: check against the record as it stood then; None: as it stands now. `filter`: look only at the
@@ -246,7 +138,7 @@ class Claim(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckOptions(_Record):
+class CheckOptions(Record):
     """How to check; None takes the server's default."""
 
     support_threshold: float | None = None
@@ -258,7 +150,7 @@ class CheckOptions(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class NliScores(_Record):
+class NliScores(Record):
     """Probabilities of the NLI model for a premise and a hypothesis. They sum to 1."""
 
     entailment: float
@@ -267,7 +159,7 @@ class NliScores(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class PairScore(_Record):
+class PairScore(Record):
     """The model's word on one pair; `truncated` when the premise was cut to what the model reads."""
 
     scores: NliScores
@@ -275,7 +167,7 @@ class PairScore(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence(_Record):
+class Evidence(Record):
     """One statement that was looked at, and what it does to the claim."""
 
     statement: Statement
@@ -293,7 +185,7 @@ class Evidence(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimAttribution(_Record):
+class ClaimAttribution(Record):
     """How a claim was read: who is said to have said what. An empty speaker: the claim names nobody."""
 
     speaker: str
@@ -304,7 +196,7 @@ class ClaimAttribution(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimPart(_Record):
+class ClaimPart(Record):
     """One part of a claim that says several things. `span`: its own words in the claim's text.
 
     `deciding`: places in the result's evidence, from 0, of the statements that decide it.
@@ -320,7 +212,7 @@ class ClaimPart(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Provenance(_Record):
+class Provenance(Record):
     """What a verdict was made with; `options` has every default filled in. All that `replay` needs.
 
     `as_of`: the time that the record was looked at. `switched_off`: parts of the verdict rule that were off although
@@ -348,7 +240,7 @@ class Provenance(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Timings(_Record):
+class Timings(Record):
     """Where the time of one check went, in milliseconds."""
 
     retrieval_ms: float
@@ -358,7 +250,7 @@ class Timings(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult(_Record):
+class CheckResult(Record):
     """The verdict on one claim. `evidence`: the deciding statements first, then those nearest to the claim.
 
     `parts`: of a claim that says several things, each with its own verdict; empty when it was not split.
@@ -380,7 +272,7 @@ class CheckResult(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class StatementChange(_Record):
+class StatementChange(Record):
     """One statement that is not as it was: its resource name, and what became of it."""
 
     name: str
@@ -388,7 +280,7 @@ class StatementChange(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayChange(_Record):
+class ReplayChange(Record):
     """One respect in which a replay differs from the check of then, and `detail` in words.
 
     `held`: the replay was made as then all the same. `statements`: with RECORD, those that are not as they were.
@@ -401,7 +293,7 @@ class ReplayChange(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Replay(_Record):
+class Replay(Record):
     """A check made again. `same`: verdict and reason are those of then; `changes`: what is not as it was then."""
 
     result: CheckResult
@@ -410,7 +302,7 @@ class Replay(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult(_Record):
+class SearchResult(Record):
     """A statement that a search found. `score`: what the order was made of, 0 to 1; `similarity`: -1 to 1."""
 
     statement: Statement
@@ -419,7 +311,7 @@ class SearchResult(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class StatementPage(_Record):
+class StatementPage(Record):
     """One page of a listing. `total_size`: statements in the collection now that pass the filter. `ambiguous_names`:
     names in the filter that more than one speaker goes by.
     """
@@ -431,7 +323,7 @@ class StatementPage(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Superseded(_Record):
+class Superseded(Record):
     """What superseding a statement did: the one that was replaced, and the one that took its place."""
 
     statement: Statement
@@ -439,7 +331,7 @@ class Superseded(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Collection(_Record):
+class Collection(Record):
     """A set of statements that claims are checked against.
 
     `statement_count`: retracted and superseded ones included. `pending_count`: of them, how many are found by their
@@ -457,7 +349,7 @@ class Collection(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(_Record):
+class Progress(Record):
     """How far a `check_many` is. `done`: outcomes handed out; `failed`: of them, errors; `total`: None when not known.
 
     `restarts`: how often it went on after a connection broke.
@@ -469,69 +361,20 @@ class Progress(_Record):
     restarts: int
 
 
-@dataclass(frozen=True, slots=True)
-class ImportFailure(_Record):
-    """A statement that an import passed over: its position, from 0, and why."""
-
-    index: int
-    error: OnrecordError
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport(_Record):
-    """What an import did. `failures`: the first 1,000. `replayed_count`: of `created_count`, how many had been put on
-    the record by an earlier message with the same request_id. `pending_count`: statements of the collection that were
-    not embedded yet at the end.
-    """
-
-    created_count: int
-    failed_count: int
-    failures: tuple[ImportFailure, ...]
-    replayed_count: int = 0
-    pending_count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport(_Record):
-    """What a document was read into. `already_ingested`: this text was on the record before, nothing was added."""
-
-    document: str
-    statements: tuple[Statement, ...]
-    already_ingested: bool
-    publish_time: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo(_Record):
-    """A model that the server has loaded. `fake`: the declared fake, only good for tests."""
-
-    model_id: str
-    revision: str
-    labels: tuple[str, ...]
-    precision: str
-    max_tokens: int
-    fake: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Limit(_Record):
-    """One limit of the server, with the reason that an error has when a request exceeds it."""
-
-    name: str
-    value: int
-    unit: str
-    error_reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServerInfo(_Record):
-    """What runs there and what it accepts. `pending_count`: statements that wait for their embedding."""
-
-    version: str
-    model: ModelInfo
-    encoder: ModelInfo
-    store: str
-    statement_count: int
-    default_options: CheckOptions
-    limits: tuple[Limit, ...]
-    pending_count: int = 0
+# Callers know them, and pickles keep them, by this module's name.
+for _kind in (
+    Verdict,
+    Reason,
+    Relation,
+    Stance,
+    State,
+    ChangeKind,
+    StatementChangeKind,
+    ImportFailure,
+    ImportReport,
+    IngestReport,
+    ModelInfo,
+    Limit,
+    ServerInfo,
+):
+    _kind.__module__ = __name__

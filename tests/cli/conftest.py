@@ -139,3 +139,13 @@ def spawn() -> Callable[..., subprocess.Popen[bytes]]:
         return subprocess.Popen([*COMMAND, *arguments], env=environment(**(variables or {})), **options)
 
     return spawn
+
+
+@pytest.fixture
+def fake(run: Run, tmp_path: Path) -> Run:
+    """Runs a command with the fake model, keeping scores in a folder of the test's own."""
+
+    def fake(command: str, *arguments: str, **options: Any) -> Any:
+        return run(command, *arguments, "--model", "fake", "--cache", str(tmp_path / "cache"), **options)
+
+    return fake

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -213,6 +214,7 @@ def test_killed_work_is_resumed_without_loss_or_repetition(
     process = spawn("batch", str(claims), "-o", str(out), "--target", server, *where, stderr=subprocess.PIPE)
     while not place.exists() or place.read_bytes().count(b"\n") < 64:
         assert process.poll() is None
+        time.sleep(0.002)  # it is to be killed in the middle
     process.kill()
     process.communicate()
     left = place.read_bytes()
@@ -300,6 +302,7 @@ def test_an_interrupt_keeps_what_is_done_in_any_format(
     process.stdin.flush()
     while not place.exists() or place.read_bytes().count(b"\n") < 32 + (kind == "csv"):
         assert process.poll() is None
+        time.sleep(0.02)  # another process: there is nothing to wait on but its file
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=90)
     assert process.returncode == 130

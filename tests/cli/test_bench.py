@@ -18,7 +18,7 @@ import pytest
 Run = Callable[..., Any]
 Spawn = Callable[..., subprocess.Popen[bytes]]
 FAKE = ("--model", "fake", "--encoder", "fake")
-SHORT = ("--duration", "0.6", "--warmup", "0.1")
+SHORT = ("--duration", "0.3", "--warmup", "0.05")
 CLIENT_ONLY = """
 import sys
 class Block:
@@ -40,14 +40,14 @@ def test_a_closed_loop_of_every_kind(at_server: Run, tmp_path: Path) -> None:
     claims = write(tmp_path / "claims.jsonl", {"claim": "The bridge is open."}, "bad", {"claim": "The sea is deep."})
     done = at_server(
         "bench", "--claims", claims, "--concurrency", "4", "--mix", "check,batch,stream,pairs,health", "--size", "3",
-        "--warmup", "0.1", "--duration", "2", "--json",
+        "--warmup", "0.1", "--duration", "0.8", "--json",
     )  # fmt: skip
     assert done.status == 0
     assert "line 2: not JSON" in done.err
     report = done.json
     (row,) = report["rows"]
     assert row["load"] == {"loop": "closed", "concurrency": 4}
-    assert row["seconds"] == 2.0
+    assert row["seconds"] == 0.8
     assert sorted(row["calls"]) == ["batch", "check", "health", "pairs", "stream"]
     for kind, items in (("batch", 3), ("check", 1), ("health", 1), ("pairs", 3), ("stream", 3)):
         got = row["calls"][kind]
@@ -72,7 +72,7 @@ def test_an_open_loop_sends_what_is_due(at_server: Run) -> None:
     (row,) = done.json["rows"]
     got = row["calls"]["health"]
     assert row["load"] == {"loop": "open", "rate": 50.0}
-    assert 29 <= got["sent_count"] + got["unsent_count"] <= 31
+    assert 14 <= got["sent_count"] + got["unsent_count"] <= 16
     assert row["generator"]["send_delay_ms"]["p50"] >= 0
 
 

@@ -101,7 +101,7 @@ def test_a_check_is_replayed(client: onrecord.Client, collection: str) -> None:
     assert [change.kind for change in later.changes] == [onrecord.ChangeKind.RECORD]
 
 
-def test_check_many_over_a_server_that_drains_and_comes_back(
+def test_check_many_over_a_server_process_that_drains_and_comes_back(
     spawn: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     with socket.socket() as free:

@@ -66,6 +66,7 @@ async def test_a_server_that_is_restarted_twice_loses_and_doubles_nothing(either
     assert sum(asked.values()) <= 500 + 2 * 32  # only what was under way is asked again
 
 
+@pytest.mark.usefixtures("short_pauses")
 async def test_patience_ends(either: Any, fake: FakeServer) -> None:
     outcomes: list[Any] = []
     with pytest.raises(errors.Unavailable, match="is gone"):
@@ -74,6 +75,7 @@ async def test_patience_ends(either: Any, fake: FakeServer) -> None:
     assert len(outcomes) <= 28
 
 
+@pytest.mark.usefixtures("short_pauses")
 async def test_nobody_there_at_all(make: Any) -> None:
     with pytest.raises(errors.Unavailable, match="onrecord serve"):
         [o async for o in make("127.0.0.1:1").check_many(["x"], patience=0.2)]

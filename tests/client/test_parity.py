@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 import onrecord
 from onrecord import AsyncClient, Client, Statement, errors
 from onrecord.testing import FakeServer
+
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 ROOT = Path(__file__).parents[2]
 ONLY = {"__aenter__": "__enter__", "__aexit__": "__exit__"}
@@ -213,9 +216,14 @@ class TestBehaviour:
             await make("127.0.0.1:1").wait_ready(0.3)
         assert (await either.info()).model.fake
 
-    async def test_a_deadline(self, either: Any) -> None:
-        with pytest.raises(errors.DeadlineExceeded, match=r"within 1e-06 s"):
-            await either.check("x", timeout=0.000001)
+    async def test_a_deadline(self, either: Any, fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        given_up, real = threading.Event(), fake.outcome
+        monkeypatch.setattr(fake, "outcome", lambda *asked: given_up.wait(10) and real(*asked))
+        try:
+            with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.01 s"):
+                await either.check("x", timeout=0.01)
+        finally:
+            given_up.set()
 
     async def test_closing(self, make: Any, fake: FakeServer) -> None:
         client = make(fake.target)

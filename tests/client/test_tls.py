@@ -20,6 +20,8 @@ from onrecord_server.rpc.backend import Backend, BackendSlot
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.server import build_server
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 # test folders are no packages
 _spec = importlib.util.spec_from_file_location(
     "onrecord_test_certificates", Path(__file__).with_name("certificates.py")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,6 +25,8 @@ from onrecord_server.rpc.errors import TABLE
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.server import build_server
+from onrecord_server.store import StatementStore
+from stores import STORES
 
 
 def example(kind: type[OnrecordError]) -> OnrecordError:
@@ -136,3 +139,10 @@ async def engine() -> AsyncIterator[Engine]:
 async def wire(serve: Serve, engine: Engine) -> Wire:
     """The engine, served."""
     return await serve(engine.backend)
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StatementStore]:
+    opened = STORES[request.param](tmp_path)
+    yield opened
+    opened.close()

@@ -20,6 +20,8 @@ from onrecord_server.domain.types import ModelInfo
 from onrecord_server.rpc.backend import Backend
 from onrecord_server.rpc.errors import INTERNAL_MESSAGE
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 NAME = "collections/default/statements/s1"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 DOCUMENTED = dict(

@@ -8,7 +8,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 from google.rpc import error_details_pb2
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onrecord.v1 import check_service_pb2 as pb
@@ -126,10 +126,32 @@ async def open_site() -> AsyncIterator[Open]:
         await server.stop(None)
 
 
-@pytest.fixture
-async def site(open_site: Open, engine: Engine) -> Site:
-    """The engine on the fakes, without a token."""
-    return await open_site(engine.backend)
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """The engine on the fakes, without a token and without gRPC beside it, for all tests that stop nothing.
+
+    On an event loop of its own, so that tests may block. Starting and stopping one takes a quarter of a second.
+    """
+    started, ended = threading.Event(), asyncio.Event()
+    found: dict[str, Any] = {}
+
+    async def serve() -> None:
+        async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as engine:
+            slot, guard = BackendSlot(engine.backend), CallGuard()
+            door = open_door(methods_of(make_servicers(slot)), guard, Health([]), "", "127.0.0.1", 0)
+            await door.start()
+            found["site"] = Site(door, guard, Health([]), slot, "")
+            found["loop"] = asyncio.get_running_loop()
+            started.set()
+            await ended.wait()
+            await door.stop(0)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert started.wait(60)
+    yield found["site"]
+    found["loop"].call_soon_threadsafe(ended.set)
+    thread.join()
 
 
 async def put(site: Site, text: str = TEXT) -> None:
@@ -138,7 +160,8 @@ async def put(site: Site, text: str = TEXT) -> None:
     assert created.status == 200
 
 
-async def test_a_check_over_http_is_the_check_over_grpc(site: Site) -> None:
+async def test_a_check_over_http_is_the_check_over_grpc(open_site: Open, engine: Engine) -> None:
+    site = await open_site(engine.backend)
     await put(site)
     answer = await site.post(CHECK, {"claim": {"text": TEXT}, "options": {"maxEvidence": 1}})
     assert answer.status == 200
@@ -230,7 +253,7 @@ async def test_an_unknown_field_deep_inside(site: Site) -> None:
     assert answer.fields == {"claims[1].x": "UNKNOWN_FIELD"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(
     body=st.binary(max_size=200)
     | st.recursive(
@@ -244,34 +267,9 @@ async def test_an_unknown_field_deep_inside(site: Site) -> None:
         max_leaves=6,
     ).map(lambda value: json.dumps(value).encode())
 )
-def test_no_body_is_the_servers_fault(body: bytes, fuzzed: Site) -> None:
-    answer = fuzzed.request("POST", CHECK, body, content_type="application/json")
+def test_no_body_is_the_servers_fault(body: bytes, site: Site) -> None:
+    answer = site.request("POST", CHECK, body, content_type="application/json")
     assert answer.status in (200, 400)
-
-
-@pytest.fixture(scope="module")
-def fuzzed() -> Any:
-    """A site on an event loop of its own, for tests that block."""
-    started, ended = threading.Event(), asyncio.Event()
-    found: dict[str, Any] = {}
-
-    async def serve() -> None:
-        async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as engine:
-            slot, guard = BackendSlot(engine.backend), CallGuard()
-            door = open_door(methods_of(make_servicers(slot)), guard, Health([]), "", "127.0.0.1", 0)
-            await door.start()
-            found["site"] = Site(door, guard, Health([]), slot, "")
-            found["loop"] = asyncio.get_running_loop()
-            started.set()
-            await ended.wait()
-            await door.stop(0)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert started.wait(60)
-    yield found["site"]
-    found["loop"].call_soon_threadsafe(ended.set)
-    thread.join()
 
 
 async def test_size_of_a_body_from_both_sides(site: Site) -> None:

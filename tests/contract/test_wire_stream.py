@@ -86,7 +86,7 @@ async def test_a_message_that_is_none_fails_alone(record: Any) -> None:
 async def test_a_reader_who_takes_nothing_is_not_read_for(record: Any) -> None:
     """What the server holds is bounded: it stops reading, the transport's own buffers fill, then the writer waits."""
     written = 0
-    filler = "The harbour was closed in May, " + "and nobody knew why " * 90
+    filler = "The harbour was closed in May, " + "\U0001d518" * 1_800  # much for the transport, one word for the rule
 
     async def endless() -> AsyncIterator[pb.StreamCheckClaimsRequest]:
         nonlocal written

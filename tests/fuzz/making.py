@@ -100,7 +100,7 @@ class Maker:
             if field.type == FieldDescriptor.TYPE_MESSAGE:
                 for part in _items(field, value)[:3]:
                     self.learn(part)
-            elif field.type == FieldDescriptor.TYPE_STRING and not _repeated(field):
+            elif field.type == FieldDescriptor.TYPE_STRING and not repeated(field):
                 known = self.seen[_kind(field.name)]
                 if value and len(value) < 500 and value not in known and ("/" in value or field.name != "name"):
                     known.append(value)
@@ -130,7 +130,7 @@ class Maker:
 
     def fill(self, message: Message, field: FieldDescriptor, depth: int) -> None:
         """Give one field a value."""
-        if not _repeated(field):
+        if not repeated(field):
             if field.message_type is not None:
                 getattr(message, field.name).CopyFrom(self.message(field.message_type, depth + 1))
             else:
@@ -258,9 +258,10 @@ def _kind(field: str) -> str:
     return "id" if field.endswith("_id") else field
 
 
-def _repeated(field: FieldDescriptor) -> bool:
+def repeated(field: FieldDescriptor) -> bool:
+    """Whether it holds a list."""
     return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
 
 
 def _items(field: FieldDescriptor, value: Any) -> list[Any]:
-    return list(value) if _repeated(field) else [value]
+    return list(value) if repeated(field) else [value]

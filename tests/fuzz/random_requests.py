@@ -4,8 +4,10 @@
 
 Also wrong: a failure without the one ErrorInfo that the contract promises, UNIMPLEMENTED, an item of a batch or stream
 that failed so, a number in an answer that is not finite, a traceback in the server's log, a server that is not well
-afterwards. Prints a table of what was answered, and JSON with --json; exit status 1 with anything wrong. The seed and
-the number of the request make it again (one at a time: --at-once 1 --only NUMBER).
+afterwards. Some requests are made by themselves (making.py), some go on from what earlier ones gave (following.py).
+Prints how many calls of each method ended in which code and for which reason, so that a method that is seldom answered
+shows; JSON with --json; exit status 1 with anything wrong. The seed and the number make a request again that stands by
+itself (--at-once 1 --only NUMBER); of one that went on from others the report has the bytes.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from following import Follower
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from making import Maker
+from making import Maker, repeated
 
 from onrecord_server.rpc.server import SERVICES
 
@@ -73,22 +76,29 @@ def served(folder: Path) -> Iterator[tuple[str, Path]]:
 class Run:
     """Sends requests and keeps what came of them."""
 
-    def __init__(self, channel: grpc.aio.Channel, seed: int) -> None:
+    def __init__(self, channel: grpc.aio.Channel, seed: int, following: float) -> None:
         self.channel = channel
         self.seed = seed
         self.methods = methods()
         self.answers: Counter[tuple[str, str]] = Counter()
         self.items: Counter[tuple[str, str]] = Counter()
+        self.reasons: Counter[tuple[str, str]] = Counter()
+        self.words: Counter[tuple[str, str]] = Counter()
+        self.following = following
         self.wrong: list[dict[str, Any]] = []
         self.slowest: tuple[float, int, str] = (0.0, -1, "")
         self.maker = Maker(random.Random(seed))
+        self.follower = Follower(self.maker)
 
     async def one(self, number: int) -> None:
         """Make, send and judge one call."""
         chance = self.maker.chance = random.Random(f"{self.seed}:{number}")
         method = chance.choice(self.methods)
         count = chance.choice((0, 1, 1, 2, 4)) if method.client_streaming else 1
-        requests = [self.maker.request(method.input_type) for _ in range(count)]
+        if method.name in self.follower.recipes and chance.random() < self.following:
+            requests = self.follower.requests(method.name, count)
+        else:
+            requests = [self.maker.request(method.input_type) for _ in range(count)]
         impatient = chance.random() < 0.03
         timeout = chance.choice((0.001, 0.01, 0.1)) if impatient else HUNG_SECONDS
         began = time.monotonic()
@@ -136,18 +146,24 @@ class Run:
         if failed is not None and failed.details() == AIO and method.client_streaming:
             code = "(unread)"
         self.answers[method.name, code] += 1
-        for data in answers:
-            message = GetMessageClass(method.output_type).FromString(data)
+        messages = [GetMessageClass(method.output_type).FromString(data) for data in answers]
+        if failed is None:
+            self.follower.memory.learn(method.name, [_parsed(method, data) for data in requests], messages)
+        for message in messages:
             self.maker.learn(message)
+            self.words.update((method.name, word) for word in set(_words(message)))
             for status in _statuses(message):
                 word = code_pb2.Code.Name(status.code)  # type: ignore[arg-type]
                 self.items[method.name, word] += 1
+                self.reasons.update((method.name, _reason(info)) for info in _infos(status))
                 if word in NEVER or len(_infos(status)) != 1:
                     faults.append(f"an item: {word} {status.message}")
             faults += [f"{path} is {value}" for path, value in _not_finite(message, "")]
         if failed is not None and code in NEVER:
             faults.append(f"{code}: {failed.details()}")
-        elif failed is not None and code != "(unread)" and not _explained(failed):
+        infos = _infos(_details(failed)) if failed is not None else []
+        self.reasons.update((method.name, _reason(info)) for info in infos)
+        if failed is not None and code not in (*NEVER, "(unread)") and len(infos) != 1:
             too_large = max(map(len, requests), default=0) > TRANSPORT_BYTES - 100
             if code in OWN and not impatient:
                 faults.append("hung")
@@ -158,13 +174,38 @@ class Run:
             self.wrong.append({"number": number, "method": method.name, "faults": faults[:5], "requests": sent})
 
 
-def _explained(error: grpc.aio.AioRpcError) -> bool:
+def _parsed(method: MethodDescriptor, data: bytes) -> Message:
+    """What was sent; an empty one for bytes that are none, which fail alone in a stream."""
+    try:
+        return GetMessageClass(method.input_type).FromString(data)
+    except DecodeError:
+        return GetMessageClass(method.input_type)()
+
+
+def _details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
     raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-    return isinstance(raw, bytes) and len(_infos(status_pb2.Status.FromString(raw))) == 1
+    return status_pb2.Status.FromString(raw) if isinstance(raw, bytes) else status_pb2.Status()
 
 
-def _infos(status: status_pb2.Status) -> list[Any]:
-    return [detail for detail in status.details if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR)]
+def _infos(status: status_pb2.Status) -> list[error_details_pb2.ErrorInfo]:
+    kind = error_details_pb2.ErrorInfo
+    return [kind.FromString(detail.value) for detail in status.details if detail.Is(kind.DESCRIPTOR)]
+
+
+def _reason(info: error_details_pb2.ErrorInfo) -> str:
+    """The reason, and that of the first field that is wrong."""
+    return "/".join(filter(None, (info.reason, info.metadata.get("reason", ""))))
+
+
+def _words(message: Message) -> Iterator[str]:
+    """The values of enums in an answer, those within its first five pieces of everything."""
+    for field, value in message.ListFields():
+        for part in (value if repeated(field) else [value])[:5]:
+            if field.enum_type is not None:
+                known = field.enum_type.values_by_number.get(part)
+                yield known.name if known else f"{field.name} {part}"
+            elif field.message_type is not None:
+                yield from _words(part)
 
 
 def _statuses(message: Message) -> Iterator[status_pb2.Status]:
@@ -194,7 +235,7 @@ async def drive(address: str, arguments: argparse.Namespace) -> Run:
     """All the requests, some at once; then whether the server is well."""
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
-        run = Run(channel, arguments.seed)
+        run = Run(channel, arguments.seed, arguments.following)
         numbers = iter(range(arguments.requests) if arguments.only is None else [arguments.only])
 
         async def sender() -> None:
@@ -215,6 +256,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=1_000, help="how many calls")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other requests")
+    parser.add_argument("--following", type=float, default=0.6, help="share that goes on from earlier answers, 0 to 1")
     parser.add_argument("--at-once", type=int, default=16, help="calls in flight")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="this request alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there")
@@ -226,25 +268,40 @@ def main() -> int:
         lines = log.read_text(errors="replace").splitlines()
     if any("Traceback" in line or "internal error" in line for line in lines):
         run.wrong.append({"faults": ["the server's log holds a traceback", *lines[-60:]]})
-    seconds = time.monotonic() - began
+    report(run, time.monotonic() - began, arguments)
+    return 1 if run.wrong else 0
+
+
+def report(run: Run, seconds: float, arguments: argparse.Namespace) -> None:
+    """Print what came, and write it where --json says."""
     codes = sorted({code for _, code in run.answers}, key=lambda code: (code != "OK", code))
-    print(f"{'method':24}" + "".join(f"{code:>20}" for code in codes))
-    for method in sorted({method for method, _ in run.answers}):
-        print(f"{method:24}" + "".join(f"{run.answers[method, code]:20,}" for code in codes))
-    for (method, code), count in sorted(run.items.items()):
-        print(f"items of {method}: {code} {count:,}")
-    took, number, name = run.slowest
-    print(
-        f"{sum(run.answers.values()):,} requests in {seconds:.0f} s; the slowest, {name} ({number}), took {took:.1f} s"
-    )
+    heads = [code.capitalize().replace("_", " ") if code != "OK" else code for code in codes]
+    print(f"{'method':24}" + "".join(f"{head:>{len(head) + 2}}" for head in heads))
+    names = sorted({method for method, _ in run.answers})
+    for name in names:
+        print(
+            f"{name:24}" + "".join(f"{run.answers[name, c]:{len(h) + 2},}" for c, h in zip(codes, heads, strict=True))
+        )
+    for name in names:
+        _print_counts(f"items of {name}", {code: n for (method, code), n in run.items.items() if method == name})
+        _print_counts(f"answers of {name} with", {word: n for (method, word), n in run.words.items() if method == name})
+        _print_counts(f"reasons of {name}", {why: n for (method, why), n in run.reasons.items() if method == name})
+    took, number, slowest = run.slowest
+    count = sum(run.answers.values())
+    print(f"{count:,} requests in {seconds:.0f} s; the slowest, {slowest} ({number}), took {took:.1f} s")
     print(f"{len(run.wrong)} wrong")
     for wrong in run.wrong[:20]:
         print(json.dumps({**wrong, "requests": [r[:200] for r in wrong.get("requests", ())]}))
     if arguments.json:
         answers = [{"method": m, "code": c, "count": n} for (m, c), n in sorted(run.answers.items())]
-        report = {"seed": arguments.seed, "seconds": seconds, "answers": answers, "wrong": run.wrong}
-        arguments.json.write_text(json.dumps(report, indent=1))
-    return 1 if run.wrong else 0
+        reasons = [{"method": m, "reason": r, "count": n} for (m, r), n in sorted(run.reasons.items())]
+        whole = {"seed": arguments.seed, "seconds": seconds, "answers": answers, "reasons": reasons, "wrong": run.wrong}
+        arguments.json.write_text(json.dumps(whole, indent=1))
+
+
+def _print_counts(title: str, counts: dict[str, int]) -> None:
+    if counts:
+        print(f"{title}: " + ", ".join(f"{what} {n:,}" for what, n in sorted(counts.items(), key=lambda i: -i[1])))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def test_nothing_ends_in_internal_unknown_or_not_at_all(tmp_path: Path) -> None:
     inherited = os.environ.get("PYTHONPATH", "")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*PATHS, inherited]).rstrip(os.pathsep)}
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--requests", "600", "--seed", "7", "--json", str(report)],
+        [sys.executable, str(SCRIPT), "--requests", "1000", "--seed", "7", "--json", str(report)],
         env=environment,
         capture_output=True,
         text=True,
@@ -32,4 +32,5 @@ def test_nothing_ends_in_internal_unknown_or_not_at_all(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     answers = json.loads(report.read_text())["answers"]
-    assert {entry["method"] for entry in answers} == {method.rpartition("/")[2] for method in METHODS}
+    answered = {entry["method"] for entry in answers if entry["code"] == "OK"}
+    assert answered == {method.rpartition("/")[2] for method in METHODS}, "refused throughout: it reaches nothing"

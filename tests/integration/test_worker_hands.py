@@ -56,9 +56,12 @@ async def test_a_caller_is_served_while_another_hand_is_held_up() -> None:
     try:
         # more than one hand takes, so both have a batch; one of them does not come back
         stuck.go.clear()
+        free.go.clear()  # until then: it could take all before the other one wakes
         many = [("p", f"{number:09d}") for number in range(40)]
         first = asyncio.ensure_future(worker.score(many))
         await entered(stuck)
+        await entered(free)
+        free.go.set()
         answer = await asyncio.wait_for(worker.score([("p", "one"), ("p", "two")]), PATIENCE)
         assert len(answer.scores) == 2
         assert not first.done()

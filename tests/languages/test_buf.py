@@ -119,7 +119,7 @@ def test_an_overloaded_server_says_when_to_come_back(curl: Curl, server: Any) ->
 def test_a_deadline_reaches_the_server(curl: Curl, server: Any, told: Callable[[str], bool]) -> None:
     with server.standing_still():
         pair = {"premise": uuid.uuid4().hex, "hypothesis": "A."}
-        status, (error,) = curl(f"{CHECKS}/ScorePairs", {"pairs": [pair]}, options=("--timeout", "5s"))
+        status, (error,) = curl(f"{CHECKS}/ScorePairs", {"pairs": [pair]}, options=("--timeout", "2s"))
         assert (status != 0, error["code"]) == (True, "deadline_exceeded")
         # it hangs up at its deadline, which the server may notice before its own clock says so
         assert told(r"ScorePairs (DEADLINE_EXCEEDED|CANCELLED)")

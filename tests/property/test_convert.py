@@ -39,7 +39,7 @@ from onrecord_server.domain.types import (
     Timings,
     Verdict,
 )
-from onrecord_server.rpc import convert, enums
+from onrecord_server.rpc import convert, convert_checks, enums
 
 # protobuf strings hold every code point but surrogates, NUL and the private ones included
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -213,7 +213,7 @@ def test_enum_tables_are_total_both_ways(table: dict[Any, int], domain: Any, wir
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # large examples, slow to draw
 @given(RESULTS)
 def test_results_arrive_whole(result: CheckResult) -> None:
-    message = convert.check_result_to_proto(result)
+    message = convert_checks.check_result_to_proto(result)
     assert_same(result, check_pb.CheckResult.FromString(message.SerializeToString()))
 
 
@@ -239,20 +239,20 @@ def test_creation_ignores_output_only_fields(statement: Statement) -> None:
 
 @given(OPTIONS)
 def test_options_come_back_with_zero_apart_from_unset(options: CheckOptions) -> None:
-    assert convert.options_from_proto(convert.options_to_proto(options)) == options
+    assert convert_checks.options_from_proto(convert_checks.options_to_proto(options)) == options
 
 
 @given(st.builds(Claim, text=TEXT, speaker=TEXT, as_of=MAYBE_TIME))
 def test_claims_come_back(claim: Claim) -> None:
     violations: list[Any] = []
-    assert convert.claim_from_proto(convert.claim_to_proto(claim), "claim", violations) == claim
+    assert convert_checks.claim_from_proto(convert_checks.claim_to_proto(claim), "claim", violations) == claim
     assert not violations
 
 
 def test_a_claim_as_of_no_calendar_day_is_a_violation() -> None:
     violations: list[Any] = []
     message = check_pb.Claim(text="A.", as_of=Timestamp(seconds=2**40))
-    convert.claim_from_proto(message, "claims[3]", violations)
+    convert_checks.claim_from_proto(message, "claims[3]", violations)
     assert [(v.field, v.reason) for v in violations] == [("claims[3].as_of", "OUT_OF_RANGE")]
 
 

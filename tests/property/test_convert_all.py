@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from onrecord import _answer
 from onrecord_server.domain.limits import ALL_LIMITS, Limit
 from onrecord_server.domain.reasons import FIELD_REASONS
-from onrecord_server.domain.types import NliScores, Reason, Span
-from onrecord_server.rpc import convert
+from onrecord_server.domain.types import NliScores, Reason, Span, StatementFilter
+from onrecord_server.rpc import convert, convert_checks
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SPECIAL: dict[Any, st.SearchStrategy[Any]] = {
@@ -54,6 +54,10 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind)
     hints = typing.get_type_hints(kind)
     return st.builds(kind, **{item.name: values(hints[item.name]) for item in fields(kind) if item.init})
+
+
+# one that lets everything through is read as none: see the conversion
+SPECIAL[StatementFilter] = values(StatementFilter).filter(lambda chosen: chosen != StatementFilter())
 
 
 def assert_same(domain: Any, wire: Any) -> None:
@@ -89,8 +93,8 @@ def first_parameter(function: Callable[..., Any]) -> Any:
 
 
 def found(suffix: str) -> dict[str, Callable[..., Any]]:
-    """Functions of rpc/convert.py by what they convert."""
-    mine = inspect.getmembers(convert, inspect.isfunction)
+    """Functions of rpc/convert.py and rpc/convert_checks.py by what they convert."""
+    mine = [found for module in (convert, convert_checks) for found in inspect.getmembers(module, inspect.isfunction)]
     return {name.removesuffix(suffix): f for name, f in mine if name.endswith(suffix) and not name.startswith("_")}
 
 

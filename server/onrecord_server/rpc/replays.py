@@ -6,13 +6,8 @@ from onrecord.v1 import check_service_pb2 as pb
 from onrecord_server.domain.errors import FieldViolation
 from onrecord_server.domain.replay import PastCheck, PastEvidence, Replay, ReplayChange
 from onrecord_server.domain.types import ClaimAttribution, Provenance, State, Verdict
-from onrecord_server.rpc.convert import (
-    check_result_to_proto,
-    filter_from_proto,
-    options_from_proto,
-    stance_from_proto,
-    timestamp_from_proto,
-)
+from onrecord_server.rpc.convert import filter_from_proto, stance_from_proto, timestamp_from_proto
+from onrecord_server.rpc.convert_checks import check_result_to_proto, options_from_proto
 from onrecord_server.rpc.enums import (
     CHANGE_TO_PROTO,
     REASON_FROM_PROTO,

@@ -123,3 +123,15 @@ def test_errors_survive_pickling() -> None:
 def test_the_lazy_modules_import_alone() -> None:
     for name in ("async_client", "client", "errors", "types"):
         assert importlib.import_module(f"onrecord.{name}")
+
+
+def test_types_are_kept_in_pickles_by_the_names_that_callers_know() -> None:
+    import pickle
+
+    from onrecord import types
+
+    kept = (types.Verdict.SUPPORTED, types.Limit("claim_code_points", 2_000, "code points", "CLAIM_TOO_LONG"))
+    data = pickle.dumps(kept)
+    assert pickle.loads(data) == kept
+    assert b"onrecord.types" in data
+    assert b"onrecord._" not in data

@@ -31,7 +31,7 @@ from onrecord_server.domain.validation import (
 )
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.calls import status_of_item
-from onrecord_server.rpc.convert import (
+from onrecord_server.rpc.convert_checks import (
     check_result_to_proto,
     claim_from_proto,
     options_from_proto,

@@ -10,7 +10,8 @@ from onrecord.v1 import server_info_service_pb2 as pb
 from onrecord.v1 import server_info_service_pb2_grpc as pb_grpc
 from onrecord_server.domain.limits import ALL_LIMITS
 from onrecord_server.rpc.backend import BackendSlot
-from onrecord_server.rpc.convert import limit_to_proto, model_info_to_proto, options_to_proto
+from onrecord_server.rpc.convert import limit_to_proto, model_info_to_proto
+from onrecord_server.rpc.convert_checks import options_to_proto
 
 
 class ServerInfoService(pb_grpc.ServerInfoServiceServicer):
