@@ -36,7 +36,8 @@ class StatementServiceStub:
     digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
     the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
     counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
-    What failed as a whole is not remembered. Empty: a repetition is a new request.
+    A deleted collection takes its ids with it, that of its own creation too. What failed as a whole is not remembered.
+    Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -145,7 +146,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
     the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
     counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
-    What failed as a whole is not remembered. Empty: a repetition is a new request.
+    A deleted collection takes its ids with it, that of its own creation too. What failed as a whole is not remembered.
+    Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -250,7 +252,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
     the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
     counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
-    What failed as a whole is not remembered. Empty: a repetition is a new request.
+    A deleted collection takes its ids with it, that of its own creation too. What failed as a whole is not remembered.
+    Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.

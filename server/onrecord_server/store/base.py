@@ -135,7 +135,10 @@ class CollectionStore(Protocol):
         ...
 
     def delete(self, name: str, *, etag: str = "", force: bool = False) -> int:
-        """Delete a collection, or raise CollectionNotEmpty unless forced; the number of statements deleted with it."""
+        """Delete a collection, or raise CollectionNotEmpty unless forced; the number of statements deleted with it.
+
+        Requests that created it or put something into it are forgotten, so that sent again they do their work again.
+        """
         ...
 
 

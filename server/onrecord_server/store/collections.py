@@ -129,6 +129,7 @@ class CollectionTable:
                 connection.execute("DELETE FROM statements WHERE collection_id = ?", (collection,))
                 connection.execute("DELETE FROM collections WHERE id = ?", (collection,))
                 requests.forget(connection, name)
+                requests.forget_creation(connection, SCOPE, name.removeprefix("collections/"))
                 count_write(connection)
             self._dropped(collection)
         return found.statement_count

@@ -71,3 +71,12 @@ def remember(connection: sqlite3.Connection, scope: str, key: RequestKey, answer
 def forget(connection: sqlite3.Connection, scope: str) -> None:
     """Forget all of a scope: its collection is deleted, and what they put there with it."""
     connection.execute("DELETE FROM requests WHERE scope = ?", (scope,))
+
+
+def forget_creation(connection: sqlite3.Connection, scope: str, resource_id: str) -> None:
+    """Forget, of a scope whose requests create one resource each, what created this one: it is deleted.
+
+    A repetition would tell of a resource that is not there. resource_id: of letters, digits and "-", so that its JSON
+    is itself in quotes, and stands nowhere else in such an answer.
+    """
+    connection.execute("DELETE FROM requests WHERE scope = ? AND instr(answer, ?)", (scope, f'"{resource_id}"'))
