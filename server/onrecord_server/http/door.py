@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib import resources
 from typing import Any, cast
 
+import h11
 import uvicorn
 from grpc.aio import AbortError, ServicerContext
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -37,9 +39,11 @@ from onrecord_server.rpc.server import Method
 
 HEALTH = "/healthz"
 OPENAPI = "/openapi.json"
-HEAD_SECONDS = 10.0  # for the first request's head to arrive; uvicorn hangs up where no later one begins within 5 s
+HEAD_SECONDS = 10.0  # for a request's head to arrive; uvicorn hangs up where no second one begins within 5 s
 BODY_SECONDS = 60.0  # for a request's body to arrive
 MOST_CONNECTIONS = 1_000  # at a time; a request on one more is answered with 503
+
+_PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("[^"]*"|[^\s;"]*)')  # of a content type
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -217,20 +221,41 @@ class HttpDoor:
 
 
 class _Protocol(H11Protocol):
-    """Hangs up on who connects and asks for nothing: silent connections would keep all others out."""
+    """Hangs up on who connects and asks for nothing, and on who does not finish the head of a request.
+
+    Silent connections would keep all others out. Between two requests uvicorn's own clock runs, until a byte comes.
+    """
+
+    _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Set the clock."""
         super().connection_made(transport)
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a head is whole; set it when a further one has begun."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+            self._wait_no_more()
+        elif self._waiting is None:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
-        self._waiting.cancel()
+        self._wait_no_more()
         super().connection_lost(exc)
 
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
     def _hang_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
             self.transport.close()
 
 
@@ -276,10 +301,10 @@ def openapi() -> bytes:
 
 
 def _content_type(headers: Mapping[str, str]) -> str | None:
-    """JSON or PROTO; None for what is neither, or is compressed."""
-    kind, _, parameters = headers.get("content-type", "").lower().partition(";")
-    charset = parameters.strip().removeprefix("charset=").strip('"')
-    plain = headers.get("content-encoding", "identity") == "identity" and charset in ("", "utf-8")
+    """JSON or PROTO, whatever parameters stand behind it; None for what is neither, is not UTF-8, or is compressed."""
+    kind, _, rest = headers.get("content-type", "").lower().partition(";")
+    charsets = {value.strip('"') for name, value in _PARAMETER.findall(f";{rest}") if name == "charset"}
+    plain = headers.get("content-encoding", "identity").lower() == "identity" and charsets <= {"utf-8"}
     return kind.strip() if plain and kind.strip() in (JSON, PROTO) else None
 
 

@@ -77,7 +77,7 @@ class CallGuard(ServerInterceptor):
     """
 
     def __init__(self, token: str | None = None, observers: Sequence[CallObserver] = ()) -> None:
-        self._token = None if token is None else f"Bearer {token}".encode()
+        self._token = None if token is None else token.encode()
         self._observers = (*observers, AccessLog())
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -187,7 +187,9 @@ class CallGuard(ServerInterceptor):
         """Raise Unauthenticated unless the call carries the server's token (or the server has none)."""
         if self._token is None:
             return
-        if not hmac.compare_digest(call.metadata.get("authorization", "").encode(), self._token):
+        scheme, _, token = call.metadata.get("authorization", "").partition(" ")
+        # the scheme in whatever case, and more than one space behind it (RFC 9110, 11.1 and 11.4)
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip(" ").encode(), self._token):
             raise Unauthenticated(
                 "the call carries no valid token; send the metadata `authorization: Bearer TOKEN` (`onrecord` takes "
                 "it from ONRECORD_TOKEN or --token-file)"
