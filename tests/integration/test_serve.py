@@ -236,6 +236,26 @@ async def test_health_watchers_do_not_hold_up_the_stop(start: Start) -> None:
     assert (await server.stop())[0] == 0
 
 
+IMPATIENT = "import onrecord_server.app as app; app.STALLED_SECONDS = 0.5"
+
+
+async def test_an_export_that_nobody_reads_does_not_hold_up_the_stop(start: Start) -> None:
+    server = await start("--drain-seconds", "60", code=IMPATIENT)  # longer than `stop` waits
+    # a window that stays as it is, or the reader's gRPC would take megabytes for him
+    async with grpc.aio.insecure_channel(server.address, options=[("grpc.http2.bdp_probe", 0)]) as channel:
+        statements = statement_service_pb2_grpc.StatementServiceStub(channel)
+        for _ in range(4):
+            texts = [statement.Statement(text="𝔘" * 8_000) for _ in range(50)]
+            await statements.BatchCreateStatements(pb.BatchCreateStatementsRequest(statements=texts, defer_index=True))
+        call = statements.ExportStatements(pb.ExportStatementsRequest())
+        await call.read()
+        server.process.send_signal(signal.SIGTERM)
+        status, _, err = await server.stop()
+    assert status == 0
+    assert "ExportStatements UNAVAILABLE SHUTTING_DOWN" in err
+    assert "Traceback" not in err
+
+
 async def test_a_dead_worker_ends_the_server_with_status_1(start: Start) -> None:
     server = await start(
         code="import onrecord_server.nli.fake as f\n"

@@ -10,6 +10,7 @@ from onrecord_server.domain.errors import ExportStalled, Overloaded
 from onrecord_server.domain.limits import EXPORT_PATIENCE, EXPORTS
 from onrecord_server.domain.types import StatementFilter
 from onrecord_server.rpc.backend import RecordKeeper
+from onrecord_server.rpc.calls import current_call
 from onrecord_server.rpc.convert import ambiguous_name_to_proto, statement_to_proto
 from onrecord_server.store.base import Snapshot
 
@@ -37,7 +38,7 @@ class Exports:
         try:
             snapshot = await record.export(parent, chosen)
             async for message in _messages(snapshot):
-                # who takes nothing keeps this very generator from going on, so a timer has to give up for it
+                # who takes nothing keeps this very generator from going on, so a timer has to end it
                 timer = asyncio.get_running_loop().call_later(self._patience, self._give_up, place, snapshot)
                 yield message
                 timer.cancel()
@@ -51,6 +52,8 @@ class Exports:
     def _give_up(self, place: object, snapshot: Snapshot) -> None:
         self._open.discard(place)
         snapshot.close()
+        if (call := current_call.get()) and call.cut:
+            call.cut(ExportStalled(self._patience))
 
 
 async def _messages(snapshot: Snapshot) -> AsyncIterator[pb.ExportStatementsResponse]:
