@@ -33,6 +33,7 @@ from onrecord_server.store.rows import COLUMNS, as_stored, id_of, statement_of
 from onrecord_server.store.searchable import Searchable
 from onrecord_server.store.snapshot import Snapshot
 from onrecord_server.store.vectors import VectorIndex, from_blobs
+from onrecord_server.store.written import Written
 
 # Constants, never input, are put into these texts.
 _FIELDS = ", ".join(f"s.{column}" for column in COLUMNS)
@@ -64,10 +65,11 @@ class SqliteStore(Searchable):
         self._dimension = dimension
         self._cutter = WordCutter()
         self._index_lock = threading.Lock()
-        self._filters = Filters()
         try:
             with self._db.reading() as connection:
                 (self._token_key,) = connection.execute("SELECT page_token_key FROM record").fetchone()
+                self._written = Written(None if self._db.read_only else collections.revision_of(connection))
+                self._filters = Filters(self._written)
                 self._load_vectors(connection)
             self.collections = CollectionTable(self._db, self._token_key, self._drop_index)
         except StoreError as error:
@@ -119,6 +121,7 @@ class SqliteStore(Searchable):
                         vectors = vectors if len(kept) == len(drafts) else vectors[kept]
                         inserting.insert_vectors(connection, ids, vectors)
                     collections.count_write(connection, collection, len(ids))
+                    self._written.note(collection, revision, ids)
                 if request:
                     requests.remember(connection, parent, request, _answer(outcomes, failed, now, revision))
                 waiting = pending.count(connection, parent)
@@ -175,6 +178,7 @@ class SqliteStore(Searchable):
                 if vector is not None:
                     changing.replace_vector(connection, row, vector)
                 collections.count_write(connection)
+                self._note(connection, row)
             if vector is not None:
                 index = self._index(row.collection)
                 index.remove(row.row_id)
@@ -211,7 +215,9 @@ class SqliteStore(Searchable):
                     else:
                         inserting.insert_vectors(connection, ids, vector.reshape(1, self._dimension))
                     collections.count_write(connection, row.collection, 1)
+                    self._written.note(row.collection, revision, ids)
                 old = changing.supersede(connection, row, taken.name, since)
+                self._note(connection, row)
             if ids and vector is not None:
                 self._index(row.collection).add(ids, np.asarray(vector, np.float32).reshape(1, self._dimension))
         return old, taken
@@ -225,6 +231,7 @@ class SqliteStore(Searchable):
                 pending.forget(connection, row.collection, [row.row_id])
                 connection.execute("DELETE FROM statements WHERE id = ?", (row.row_id,))
                 collections.count_write(connection, row.collection, -1)
+                self._note(connection, row)
             self._index(row.collection).remove(row.row_id)
 
     def document_statements(self, parent: str, document: str) -> builtins.list[Statement]:
@@ -295,6 +302,10 @@ class SqliteStore(Searchable):
             raise ValueError(f"vectors have the shape {vectors.shape}, not {(count, self._dimension)}")
         if not np.isfinite(vectors).all():
             raise ValueError("a vector holds NaN or infinity")
+
+    def _note(self, connection: sqlite3.Connection, row: changing.Row) -> None:
+        """This row was changed or deleted, and the write is counted."""
+        self._written.note(row.collection, collections.revision_of(connection), range(row.row_id, row.row_id + 1))
 
     # ------------------------------------------------------------------ search
 
