@@ -28,6 +28,7 @@ from grpc.aio import Server
 
 from onrecord_server.checking.checker import Checker
 from onrecord_server.checking.indexing import Indexer
+from onrecord_server.checking.inspection import inspect
 from onrecord_server.checking.meter import Meter
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
@@ -206,7 +207,9 @@ async def serve(config: ServerConfig) -> int:
         telemetry.serving(True)
         with _ready(config.ready_file, address):
             click.echo(f"onrecord {version()} serving on {address} ({engine.model.model_id})")
+            inspecting = asyncio.create_task(inspect(engine.store), name="inspection")
             failure = await _unless_stopped(stop, engine.died)
+            inspecting.cancel()
             if failure is not None:
                 click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
             telemetry.serving(False)

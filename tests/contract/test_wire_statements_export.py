@@ -170,6 +170,23 @@ async def test_a_drain_waits_no_longer_for_a_reader_who_takes_nothing(wire: Any)
     assert error.trailers["x-request-id"]
 
 
+async def test_an_export_gives_all_that_can_be_read_before_it_tells_of_damage(wire: Any, engine: Engine) -> None:
+    await fill(wire, 130)
+    store: Any = engine.store
+    ids = ", ".join(f"'s-{n}'" for n in range(10, 80))
+    store._db._writer.execute(f"UPDATE statements SET text = CAST(x'ff' AS TEXT) WHERE statement_id IN ({ids})")
+    got: list[str] = []
+
+    async def read() -> None:
+        async for message in export(wire):
+            got.extend(one.name for one in message.statements)
+
+    error = await wire.error(read())
+    assert got == [NAME.format(n) for n in range(130) if not 10 <= n < 80]
+    assert (error.code, error.info.reason) == (grpc.StatusCode.DATA_LOSS, "STORE_DAMAGED")
+    assert error.message.startswith(f"{NAME.format(10)} and 69 more: damaged in the record; all others were given")
+
+
 async def test_so_many_exports_at_once(wire: Any) -> None:
     await fill(wire, 600, "𝔘" * 7_000 + " {}")
     calls = [export(wire) for _ in range(EXPORTS.value)]

@@ -302,6 +302,32 @@ async def test_store_from_a_newer_version(tmp_path: Path, start: Start) -> None:
     assert str(path) in await fails("--store", str(path))
 
 
+async def test_damage_in_the_store_is_said_at_the_start_and_the_rest_is_served(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "record.db"
+    server = await start("--store", str(path))
+    statements = statement_service_pb2_grpc.StatementServiceStub(server.channel)
+    name = "collections/default/statements/s-{}"
+    made = [statement.Statement(name=name.format(n), text=f"Harbour {n}.") for n in range(4)]
+    await statements.BatchCreateStatements(pb.BatchCreateStatementsRequest(statements=made))
+    server.process.send_signal(signal.SIGTERM)
+    await server.stop()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as record:
+        record.execute("UPDATE statements SET labels = '[' WHERE id = 2")
+        record.execute("UPDATE statements SET text = CAST(x'ff' AS TEXT) WHERE id = 3")
+        record.execute("UPDATE embeddings SET vector = x'00' WHERE id = 4")
+    server = await start("--store", str(path))
+    lines = []
+    async with asyncio.timeout(30):
+        while "damaged in the record" not in "".join(lines):
+            lines.append((await server.process.stderr.readline()).decode())
+    assert "damaged embeddings: 1; they are made again" in lines[1]
+    assert f"2 damaged in the record: {name.format(1)}, {name.format(2)}; restore a backup" in lines[-1]
+    assert "Traceback" not in "".join(lines)
+    statements = statement_service_pb2_grpc.StatementServiceStub(server.channel)
+    page = await statements.ListStatements(pb.ListStatementsRequest())
+    assert [one.name for one in page.statements] == [name.format(0), name.format(3)]
+
+
 async def test_store_that_another_server_writes_to(tmp_path: Path, start: Start) -> None:
     await start()
     line = await fails("--store", str(tmp_path / "record.db"))

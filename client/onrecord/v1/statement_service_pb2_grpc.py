@@ -275,7 +275,8 @@ class StatementServiceServicer:
         """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
         written meanwhile.
         Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
-        (EXPORT_STALLED) when no message was taken for 60 s.
+        (EXPORT_STALLED) when no message was taken for 60 s, DATA_LOSS (STORE_DAMAGED) after all others have been sent, when
+        some statements are damaged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

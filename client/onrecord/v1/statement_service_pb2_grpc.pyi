@@ -110,7 +110,8 @@ class StatementServiceStub:
     """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
     written meanwhile.
     Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
-    (EXPORT_STALLED) when no message was taken for 60 s.
+    (EXPORT_STALLED) when no message was taken for 60 s, DATA_LOSS (STORE_DAMAGED) after all others have been sent, when
+    some statements are damaged.
     """
     IngestDocument: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.IngestDocumentRequest, _statement_service_pb2.IngestDocumentResponse]
     """Reads a document (a news article, say) into attributed statements and puts them on the record, all or none.
@@ -217,7 +218,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
     written meanwhile.
     Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
-    (EXPORT_STALLED) when no message was taken for 60 s.
+    (EXPORT_STALLED) when no message was taken for 60 s, DATA_LOSS (STORE_DAMAGED) after all others have been sent, when
+    some statements are damaged.
     """
     IngestDocument: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.IngestDocumentRequest, _statement_service_pb2.IngestDocumentResponse]  # type: ignore[assignment]
     """Reads a document (a news article, say) into attributed statements and puts them on the record, all or none.
@@ -399,7 +401,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
         written meanwhile.
         Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
-        (EXPORT_STALLED) when no message was taken for 60 s.
+        (EXPORT_STALLED) when no message was taken for 60 s, DATA_LOSS (STORE_DAMAGED) after all others have been sent, when
+        some statements are damaged.
         """
 
     @_abc_1.abstractmethod

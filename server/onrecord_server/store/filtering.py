@@ -7,6 +7,7 @@ whoever asks while others write.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -21,7 +22,7 @@ import numpy.typing as npt
 
 from onrecord_server.domain.filters import ambiguous, fold, folded, names_of
 from onrecord_server.domain.types import AmbiguousName, Horizon, Speaker, StatementFilter
-from onrecord_server.store.rows import microseconds
+from onrecord_server.store.rows import UNREADABLE, microseconds, strings_of
 from onrecord_server.store.written import Written
 
 IdArray = npt.NDArray[np.int64]
@@ -120,21 +121,22 @@ def scan(
 ) -> Passing:
     """The rows of a collection that pass, by looking at all of them, or at those with these row ids."""
     where, values = _plain_conditions(chosen, horizon)
-    functions: list[tuple[str, Callable[..., bool], str]] = []
+    functions: list[tuple[str, Callable[..., bool], tuple[str, ...]]] = []
     if chosen.publishers:
-        publishers = folded(chosen.publishers)
-        functions.append(("filter_publisher", lambda name: fold(name) in publishers, "s.source_publisher"))
+        functions.append(("filter_publisher", _Publishers(chosen.publishers), ("s.source_publisher",)))
     if chosen.labels:
-        functions.append(("filter_labels", _Labels(chosen.labels), "s.labels"))
+        functions.append(("filter_labels", _Labels(chosen.labels), ("s.labels",)))
     speakers = _Speakers(chosen.speakers)
     if chosen.speakers:
-        functions.append(("filter_speaker", speakers, "s.speaker, s.aliases"))
+        functions.append(("filter_speaker", speakers, ("s.speaker", "s.aliases")))
     # CASE, for SQLite to ask each only of what has passed the ones before: what the last one takes passes them all
     tests = [*where]
     for name, function, columns in functions:
-        connection.create_function(name, columns.count(",") + 1, function, deterministic=True)
+        connection.create_function(name, len(columns), function, deterministic=True)
         before = " AND ".join(tests) or "1"
-        tests = [f"CASE WHEN {before} THEN {name}({columns}) ELSE 0 END"]
+        # as bytes, since a text that is not UTF-8 would end the scan
+        values_of = ", ".join(f"CAST({column} AS BLOB)" for column in columns)
+        tests = [f"CASE WHEN {before} THEN {name}({values_of}) ELSE 0 END"]
     passed = "".join(f" AND {test}" for test in tests)
     ids: list[int] = []
     for rows in (_ALL_ROWS,) if among is None else among:
@@ -201,16 +203,34 @@ def _plain_conditions(chosen: StatementFilter, horizon: Horizon | None) -> tuple
 
 
 class _Labels:
-    """Does a row's JSON hold all of these labels?"""
+    """Does a row's JSON hold all of these labels? Of a damaged row: no, here and below."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._wanted = folded(labels)
-        self._known: dict[str, bool] = {}
+        self._known: dict[bytes, bool] = {}
 
-    def __call__(self, labels: str) -> bool:
+    def __call__(self, labels: bytes) -> bool:
         passes = self._known.get(labels)
         if passes is None:
-            passes = self._known[labels] = self._wanted <= folded(json.loads(labels))
+            with contextlib.suppress(*UNREADABLE):
+                passes = self._wanted <= folded(strings_of(labels.decode()))
+            passes = self._known[labels] = bool(passes)
+        return passes
+
+
+class _Publishers:
+    """Is a row's publisher one of these?"""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._wanted = folded(names)
+        self._known: dict[bytes, bool] = {}
+
+    def __call__(self, name: bytes) -> bool:
+        passes = self._known.get(name)
+        if passes is None:
+            with contextlib.suppress(UnicodeDecodeError):
+                passes = fold(name.decode()) in self._wanted
+            passes = self._known[name] = bool(passes)
         return passes
 
 
@@ -219,14 +239,16 @@ class _Speakers:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._wanted = folded(names)
-        self._known: dict[tuple[str, str], bool] = {}
+        self._known: dict[tuple[bytes, bytes], bool] = {}
         self.found: list[Speaker] = []
 
-    def __call__(self, name: str, aliases: str) -> bool:
+    def __call__(self, name: bytes, aliases: bytes) -> bool:
         passes = self._known.get((name, aliases))
         if passes is None:
-            speaker = Speaker(name, tuple(json.loads(aliases)))
-            passes = self._known[name, aliases] = not self._wanted.isdisjoint(names_of(speaker))
-            if passes:
-                self.found.append(speaker)
+            with contextlib.suppress(*UNREADABLE):
+                speaker = Speaker(name.decode(), strings_of(aliases.decode()))
+                passes = not self._wanted.isdisjoint(names_of(speaker))
+                if passes:
+                    self.found.append(speaker)
+            passes = self._known[name, aliases] = bool(passes)
         return passes

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from onrecord.v1 import statement_service_pb2 as pb
-from onrecord_server.domain.errors import ExportStalled, Overloaded
+from onrecord_server.domain.errors import ExportStalled, Overloaded, StoreDamaged
 from onrecord_server.domain.limits import EXPORT_PATIENCE, EXPORTS
 from onrecord_server.domain.types import StatementFilter
 from onrecord_server.rpc.backend import RecordKeeper
@@ -57,7 +57,10 @@ class Exports:
 
 
 async def _messages(snapshot: Snapshot) -> AsyncIterator[pb.ExportStatementsResponse]:
-    """All statements, in messages of at most MESSAGE_BYTES; one message without any where there are none."""
+    """All statements, in messages of at most MESSAGE_BYTES; one message without any where there are none.
+
+    Raises StoreDamaged when all have been given that can be read, and some cannot.
+    """
     message = pb.ExportStatementsResponse(
         total_size=snapshot.total,
         store_revision=snapshot.revision,
@@ -76,3 +79,8 @@ async def _messages(snapshot: Snapshot) -> AsyncIterator[pb.ExportStatementsResp
             size += bytes_more
     if size or not sent:
         yield message
+    if snapshot.damaged:
+        first, *others = snapshot.damaged
+        more = f" and {len(others):,} more" if others else ""
+        then = "all others were given; restore a backup, or delete it and put it on the record again"
+        raise StoreDamaged(f"{first}{more}: damaged in the record; {then}", first)
