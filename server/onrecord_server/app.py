@@ -28,6 +28,7 @@ from grpc.aio import Server
 
 from onrecord_server.checking.checker import Checker
 from onrecord_server.checking.indexing import Indexer
+from onrecord_server.checking.inspection import inspect
 from onrecord_server.checking.meter import Meter
 from onrecord_server.checking.record import Record
 from onrecord_server.checking.worker import InferenceWorker
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 PROPAGATION_SECONDS = 0.25
 # After the last handler has returned, for its answer to leave.
 FLUSH_SECONDS = 0.5
+# In a drain, who takes nothing of an answer, or sends nothing of a request, for this long is waited for no longer.
+STALLED_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +207,9 @@ async def serve(config: ServerConfig) -> int:
         telemetry.serving(True)
         with _ready(config.ready_file, address):
             click.echo(f"onrecord {version()} serving on {address} ({engine.model.model_id})")
+            inspecting = asyncio.create_task(inspect(engine.store), name="inspection")
             failure = await _unless_stopped(stop, engine.died)
+            inspecting.cancel()
             if failure is not None:
                 click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
             telemetry.serving(False)
@@ -220,15 +225,20 @@ async def drain(
     seconds: float,
     http: HttpDoor | None = None,
 ) -> None:
-    """Say NOT_SERVING, take no new calls, let those in flight finish for at most `seconds`; streams read no more."""
+    """Say NOT_SERVING, take no new calls, let those in flight finish for at most `seconds`; streams read no more.
+
+    Callers who have stalled are waited for no longer than STALLED_SECONDS.
+    """
     await health.not_serving()
     await asyncio.sleep(min(PROPAGATION_SECONDS, seconds))
     slot.draining.set()
     stopping = asyncio.create_task(server.stop(seconds))
-    closing = asyncio.create_task(http.stop(seconds)) if http else None
+    closing = asyncio.create_task(http.stop(seconds, STALLED_SECONDS)) if http else None
+    cutting = asyncio.create_task(guard.cut_stalled(STALLED_SECONDS))
     idle = asyncio.create_task(guard.idle())
     await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
     idle.cancel()
+    cutting.cancel()
     # health watchers never finish by themselves; without calls in flight nothing else is worth the wait
     await server.stop(min(FLUSH_SECONDS, seconds))
     await stopping

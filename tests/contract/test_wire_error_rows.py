@@ -170,6 +170,14 @@ async def closed_store(serve: Any, engine: Engine, stack: ExitStack) -> tuple[An
     return wire, get(wire)
 
 
+async def damaged(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
+    """A statement whose labels somebody has cut short."""
+    wire = await serve(engine.backend)
+    await create(wire, name=NAME)
+    sql(engine, "UPDATE statements SET labels = '[\"ha'")
+    return wire, get(wire)
+
+
 async def read_only(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
     """A write to a record that takes none."""
     wire = await serve(engine.backend)
@@ -244,6 +252,7 @@ PROVOKED: dict[type[errors.OnrecordError], Provoke] = {
     errors.Overloaded: full_queue,
     errors.DeadlineUnreachable: long_queue,
     errors.StoreError: closed_store,
+    errors.StoreDamaged: damaged,
     errors.StoreReadOnly: read_only,
     errors.StoreFull: full_disk,
     errors.ModelError: failing_model,

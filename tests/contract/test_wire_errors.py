@@ -143,7 +143,7 @@ async def test_a_lone_surrogate_cannot_leave_the_client() -> None:
         check_pb.Claim(text="\ud800")
 
 
-@pytest.mark.parametrize("sent", [None, "Bearer wrong", "s3cret", "bearer s3cret"])
+@pytest.mark.parametrize("sent", [None, "Bearer wrong", "s3cret", "Basic s3cret", "bearers3cret"])
 async def test_calls_without_the_token_are_refused(serve: Any, sent: str | None) -> None:
     wire = await serve(failing(errors.NotFound(NAME)), token="s3cret")
     metadata = [("authorization", sent)] if sent else []
@@ -151,9 +151,10 @@ async def test_calls_without_the_token_are_refused(serve: Any, sent: str | None)
     assert (got.code, got.info.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 
 
-async def test_calls_with_the_token_are_answered(serve: Any) -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_calls_with_the_token_are_answered(serve: Any, scheme: str) -> None:
     wire = await serve(failing(errors.NotFound(NAME)), token="s3cret")
-    got = await wire.error(wire.statements.GetStatement(get(), metadata=[("authorization", "Bearer s3cret")]))
+    got = await wire.error(wire.statements.GetStatement(get(), metadata=[("authorization", f"{scheme} s3cret")]))
     assert got.code is grpc.StatusCode.NOT_FOUND
 
 

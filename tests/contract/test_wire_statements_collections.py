@@ -163,6 +163,24 @@ async def test_a_repeated_creation_is_answered_as_before(wire: Any) -> None:
     assert (error.code, error.info.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
 
 
+async def test_a_deleted_collection_takes_the_ids_of_its_requests_with_it(wire: Any) -> None:
+    """Else a repetition would be answered with a collection that is not there."""
+    request = pb.CreateCollectionRequest(collection_id="physics", request_id="r-1")
+    other = pb.CreateCollectionRequest(collection_id="physics-2", request_id="r-2")
+    chosen = pb.CreateCollectionRequest(request_id="r-3")
+    kept = await wire.statements.CreateCollection(other)
+    gone = [await wire.statements.CreateCollection(one) for one in (request, chosen)]
+    for made in gone:
+        await wire.statements.DeleteCollection(pb.DeleteCollectionRequest(name=made.collection.name))
+    again = await wire.statements.CreateCollection(request)
+    assert again.collection.etag != gone[0].collection.etag
+    assert await get(wire) == again.collection
+    renewed = await wire.statements.CreateCollection(chosen)
+    assert renewed.collection.name != gone[1].collection.name
+    assert await get(wire, renewed.collection.name) == renewed.collection
+    assert await wire.statements.CreateCollection(other) == kept
+
+
 async def test_a_page_always_fits_a_message(wire: Any) -> None:
     """700 descriptions of 8 kB are more than clients accept in one message."""
     for n in range(700):

@@ -16,6 +16,7 @@ from onrecord.v1 import statement_service_pb2 as pb
 from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.domain.limits import EXPORTS
+from onrecord_server.rpc.calls import Call, CallObserver
 from onrecord_server.rpc.services import exporting, statements
 from onrecord_server.store.snapshot import Snapshot
 
@@ -28,6 +29,17 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     store = str(tmp_path / "record.db") if request.param == "file" else ":memory:"
     async with open_engine(ServerConfig(store=store, model="fake", encoder="fake")) as opened:
         yield opened
+
+
+class Seen(CallObserver):
+    """How exports ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[grpc.StatusCode, str]] = []
+
+    def ended(self, call: Call) -> None:
+        if call.method.endswith("/ExportStatements"):
+            self.ends.append((call.code, call.reason))
 
 
 async def fill(wire: Any, count: int, text: str = "Fact {}.") -> None:
@@ -122,11 +134,14 @@ async def test_a_reader_who_takes_nothing_loses_the_view(
 
     monkeypatch.setattr(Snapshot, "close", closing)
     monkeypatch.setattr(statements, "Exports", lambda: exporting.Exports(patience=0.5))
-    wire = await serve(engine.backend)
+    seen = Seen()
+    wire = await serve(engine.backend, observers=[seen])
     await fill(wire, 600, "𝔘" * 7_000 + " {}")
     call = export(wire)
     await call.read()
     await asyncio.wait_for(closed.wait(), 30)
+    await asyncio.wait_for(wire.guard.idle(), 30)  # for the server it is over before the reader reads on
+    assert seen.ends == [(grpc.StatusCode.ABORTED, "EXPORT_STALLED")]
 
     async def rest() -> None:
         while await call.read() is not grpc.aio.EOF:
@@ -134,6 +149,42 @@ async def test_a_reader_who_takes_nothing_loses_the_view(
 
     error = await wire.error(rest())
     assert (error.code, error.info.reason) == (grpc.StatusCode.ABORTED, "EXPORT_STALLED")
+
+
+async def test_a_drain_waits_no_longer_for_a_reader_who_takes_nothing(wire: Any) -> None:
+    await fill(wire, 600, "𝔘" * 7_000 + " {}")
+    stalled, read = export(wire), export(wire)
+    await stalled.read()
+    cutting = asyncio.create_task(wire.guard.cut_stalled(1.0))
+    texts = [s.text async for message in read for s in message.statements]
+    assert len(texts) == 600  # who reads has it all
+    await asyncio.wait_for(wire.guard.idle(), 30)
+    cutting.cancel()
+
+    async def rest() -> None:
+        while await stalled.read() is not grpc.aio.EOF:
+            pass
+
+    error = await wire.error(rest())
+    assert (error.code, error.info.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    assert error.trailers["x-request-id"]
+
+
+async def test_an_export_gives_all_that_can_be_read_before_it_tells_of_damage(wire: Any, engine: Engine) -> None:
+    await fill(wire, 130)
+    store: Any = engine.store
+    ids = ", ".join(f"'s-{n}'" for n in range(10, 80))
+    store._db._writer.execute(f"UPDATE statements SET text = CAST(x'ff' AS TEXT) WHERE statement_id IN ({ids})")
+    got: list[str] = []
+
+    async def read() -> None:
+        async for message in export(wire):
+            got.extend(one.name for one in message.statements)
+
+    error = await wire.error(read())
+    assert got == [NAME.format(n) for n in range(130) if not 10 <= n < 80]
+    assert (error.code, error.info.reason) == (grpc.StatusCode.DATA_LOSS, "STORE_DAMAGED")
+    assert error.message.startswith(f"{NAME.format(10)} and 69 more: damaged in the record; all others were given")
 
 
 async def test_so_many_exports_at_once(wire: Any) -> None:

@@ -236,6 +236,26 @@ async def test_health_watchers_do_not_hold_up_the_stop(start: Start) -> None:
     assert (await server.stop())[0] == 0
 
 
+IMPATIENT = "import onrecord_server.app as app; app.STALLED_SECONDS = 0.5"
+
+
+async def test_an_export_that_nobody_reads_does_not_hold_up_the_stop(start: Start) -> None:
+    server = await start("--drain-seconds", "60", code=IMPATIENT)  # longer than `stop` waits
+    # a window that stays as it is, or the reader's gRPC would take megabytes for him
+    async with grpc.aio.insecure_channel(server.address, options=[("grpc.http2.bdp_probe", 0)]) as channel:
+        statements = statement_service_pb2_grpc.StatementServiceStub(channel)
+        for _ in range(4):
+            texts = [statement.Statement(text="𝔘" * 8_000) for _ in range(50)]
+            await statements.BatchCreateStatements(pb.BatchCreateStatementsRequest(statements=texts, defer_index=True))
+        call = statements.ExportStatements(pb.ExportStatementsRequest())
+        await call.read()
+        server.process.send_signal(signal.SIGTERM)
+        status, _, err = await server.stop()
+    assert status == 0
+    assert "ExportStatements UNAVAILABLE SHUTTING_DOWN" in err
+    assert "Traceback" not in err
+
+
 async def test_a_dead_worker_ends_the_server_with_status_1(start: Start) -> None:
     server = await start(
         code="import onrecord_server.nli.fake as f\n"
@@ -280,6 +300,32 @@ async def test_store_from_a_newer_version(tmp_path: Path, start: Start) -> None:
     with contextlib.closing(sqlite3.connect(path)) as record:
         record.execute("PRAGMA user_version = 999")
     assert str(path) in await fails("--store", str(path))
+
+
+async def test_damage_in_the_store_is_said_at_the_start_and_the_rest_is_served(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "record.db"
+    server = await start("--store", str(path))
+    statements = statement_service_pb2_grpc.StatementServiceStub(server.channel)
+    name = "collections/default/statements/s-{}"
+    made = [statement.Statement(name=name.format(n), text=f"Harbour {n}.") for n in range(4)]
+    await statements.BatchCreateStatements(pb.BatchCreateStatementsRequest(statements=made))
+    server.process.send_signal(signal.SIGTERM)
+    await server.stop()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as record:
+        record.execute("UPDATE statements SET labels = '[' WHERE id = 2")
+        record.execute("UPDATE statements SET text = CAST(x'ff' AS TEXT) WHERE id = 3")
+        record.execute("UPDATE embeddings SET vector = x'00' WHERE id = 4")
+    server = await start("--store", str(path))
+    lines = []
+    async with asyncio.timeout(30):
+        while "damaged in the record" not in "".join(lines):
+            lines.append((await server.process.stderr.readline()).decode())
+    assert "damaged embeddings: 1; they are made again" in lines[1]
+    assert f"2 damaged in the record: {name.format(1)}, {name.format(2)}; restore a backup" in lines[-1]
+    assert "Traceback" not in "".join(lines)
+    statements = statement_service_pb2_grpc.StatementServiceStub(server.channel)
+    page = await statements.ListStatements(pb.ListStatementsRequest())
+    assert [one.name for one in page.statements] == [name.format(0), name.format(3)]
 
 
 async def test_store_that_another_server_writes_to(tmp_path: Path, start: Start) -> None:

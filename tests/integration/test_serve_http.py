@@ -169,6 +169,46 @@ async def test_a_call_that_outlasts_the_drain_is_told_so(start: Any, tmp_path: P
     assert "Traceback" not in err
 
 
+IMPATIENT = "import onrecord_server.app as app; app.STALLED_SECONDS = 0.5"
+HEAD = "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+
+
+async def test_a_body_that_does_not_come_does_not_hold_up_the_stop(start: Any) -> None:
+    process, url = await start("--drain-seconds", "200", code=IMPATIENT)  # longer than `ended` waits
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(HEAD.format(path=SCORE, length=100).encode() + b'{"pairs": [')
+    await asyncio.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    status, err = await ended(process)
+    assert status == 0
+    assert "ScorePairs UNAVAILABLE SHUTTING_DOWN" in err
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(body)["details"][0]["reason"] == "SHUTTING_DOWN"
+    writer.close()
+
+
+async def test_an_answer_that_nobody_takes_does_not_hold_up_the_stop(start: Any) -> None:
+    process, url = await start("--drain-seconds", "200", code=IMPATIENT)
+    service = "/onrecord.v1.StatementService/"
+    request = {"statements": [{"text": "é" * 8_000} for _ in range(80)], "deferIndex": True}
+    for _ in range(3):
+        assert (await asyncio.to_thread(post, f"{url}{service}BatchCreateStatements", request))[0] == 200
+    host, port = url.removeprefix("http://").split(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        connection.connect((host, int(port)))
+        head = HEAD.format(path=f"{service}ListStatements", length=2).encode()
+        for _ in range(4):  # more than the system takes for him
+            connection.sendall(head + b"{}")
+        await asyncio.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        status, err = await ended(process)
+    assert status == 0
+    assert "Traceback" not in err
+
+
 async def test_off_unless_asked_for() -> None:
     code = NO_UVICORN  # as if it were not installed: it must not be missed
     process = await asyncio.create_subprocess_exec(

@@ -195,8 +195,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
         "DELETE FROM record",
         "DROP TABLE record",
         "DROP TABLE embeddings",
-        "UPDATE embeddings SET vector = x'00'",
-        "UPDATE embeddings SET vector = zeroblob(17)",
+        "UPDATE record SET encoder_id = CAST(x'ff' AS TEXT)",
         "UPDATE record SET page_token_key = x''; DROP TABLE statements",
     ],
 )

@@ -35,7 +35,8 @@ class StatementServiceStub:
     digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
     the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
     counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
-    What failed as a whole is not remembered. Empty: a repetition is a new request.
+    A deleted collection takes its ids with it, that of its own creation too. What failed as a whole is not remembered.
+    Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -154,7 +155,8 @@ class StatementServiceServicer:
     digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
     the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
     counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
-    What failed as a whole is not remembered. Empty: a repetition is a new request.
+    A deleted collection takes its ids with it, that of its own creation too. What failed as a whole is not remembered.
+    Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.
@@ -273,7 +275,8 @@ class StatementServiceServicer:
         """All statements of a collection as they stand at one moment, in the order they were put on the record, whatever is
         written meanwhile.
         Errors: INVALID_ARGUMENT (INVALID_FIELDS), RESOURCE_EXHAUSTED (OVERLOADED) when 8 exports are under way, ABORTED
-        (EXPORT_STALLED) when no message was taken for 60 s.
+        (EXPORT_STALLED) when no message was taken for 60 s, DATA_LOSS (STORE_DAMAGED) after all others have been sent, when
+        some statements are damaged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -442,7 +445,8 @@ class StatementService:
     digit, best a UUID. Sent again with the same id and the same body, a request changes nothing and gets the answer of
     the first time, also after a restart. With the same id and another body: ALREADY_EXISTS (REQUEST_ID_REUSED). An id
     counts within its collection, for all methods, and is remembered for 24 hours, or until 200,000 later ones have come.
-    What failed as a whole is not remembered. Empty: a repetition is a new request.
+    A deleted collection takes its ids with it, that of its own creation too. What failed as a whole is not remembered.
+    Empty: a repetition is a new request.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest.

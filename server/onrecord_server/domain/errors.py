@@ -15,6 +15,7 @@ OnrecordError
 │   └── DeadlineUnreachable  it would have passed before the work was done, so nothing was done
 ├── StoreError             the record cannot be read or written
 │   ├── StoreUnusable      not a record, from a newer version, no access (found at start)
+│   ├── StoreDamaged       a statement or another part of it is damaged
 │   ├── StoreReadOnly      may be read and not written
 │   └── StoreFull          no room on the disk
 ├── ModelError             the model failed on this input
@@ -197,6 +198,16 @@ class StoreUnusable(StoreError):
     """Not a record, from a newer version, or out of reach."""
 
     reason: ClassVar[str] = "STORE_UNUSABLE"
+
+
+class StoreDamaged(StoreError):
+    """A part of the record is damaged. part: the statement or collection, by name; "": the file, or not one alone."""
+
+    reason: ClassVar[str] = "STORE_DAMAGED"
+
+    def __init__(self, message: str, part: str = "") -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class StoreReadOnly(StoreError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib import resources
 from typing import Any, cast
@@ -37,9 +38,12 @@ from onrecord_server.rpc.server import Method
 
 HEALTH = "/healthz"
 OPENAPI = "/openapi.json"
-HEAD_SECONDS = 10.0  # for the first request's head to arrive; uvicorn hangs up where no later one begins within 5 s
+HEAD_SECONDS = 10.0  # for a request's head to arrive; uvicorn hangs up where no second one begins within 5 s
 BODY_SECONDS = 60.0  # for a request's body to arrive
+_LOOK_SECONDS = 0.25  # in a stop, how often for connections that have stalled
 MOST_CONNECTIONS = 1_000  # at a time; a request on one more is answered with 503
+
+_PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("[^"]*"|[^\s;"]*)')  # of a content type
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,6 +59,7 @@ class HttpApp:
         self._methods = methods
         self._guard = guard
         self._health = health
+        self.patience = _Patience()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request."""
@@ -98,7 +103,7 @@ class HttpApp:
         if "origin" in context.headers and not self._guard.has_token:
             # any page that a user of this machine looks at could send it, to a loopback address too
             return _refused(WEB_PAGE_REFUSED, connect=connect)
-        incoming = _Incoming(receive, context.headers)
+        incoming = _Incoming(receive, context.headers, self.patience)
         work = asyncio.create_task(self._answer(name, method, context, incoming, content_type, connect=connect))
         gone = asyncio.create_task(incoming.gone())
         try:
@@ -139,20 +144,48 @@ class HttpApp:
         return answer
 
 
+class _Patience:
+    """How long bodies are waited for: BODY_SECONDS, and less from the moment that the server stops."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._end: float | None = None  # of all waiting, in the event loop's time
+        self._clocks: set[asyncio.Timeout] = set()
+
+    @contextlib.asynccontextmanager
+    async def clock(self) -> AsyncIterator[None]:
+        """Raises TimeoutError when a body has taken too long."""
+        end = asyncio.get_running_loop().time() + BODY_SECONDS
+        async with asyncio.timeout_at(end if self._end is None else min(end, self._end)) as clock:
+            self._clocks.add(clock)
+            try:
+                yield
+            finally:
+                self._clocks.discard(clock)
+
+    def stop(self, seconds: float) -> None:
+        """From now on none is waited for longer than this."""
+        self.stopping, self._end = True, asyncio.get_running_loop().time() + seconds
+        for clock in self._clocks:
+            if not clock.expired():
+                clock.reschedule(min(self._end, clock.when() or self._end))
+
+
 class _Incoming:
     """A request's body, and word of its caller's leaving."""
 
-    def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
+    def __init__(self, receive: Receive, headers: Mapping[str, str], patience: _Patience) -> None:
         self._receive = receive
         length = headers.get("content-length", "")
         self._announced = int(length) if length.isdecimal() else 0
+        self._patience = patience
         self._read = asyncio.Event()
 
     async def body(self) -> bytes:
         """All of it, read no further than a message may be long."""
         data, more = bytearray(), True
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with self._patience.clock():
                 while more and max(len(data), self._announced) <= MESSAGE_BYTES.value:
                     event = await self._receive()
                     if event["type"] == "http.disconnect":
@@ -160,6 +193,9 @@ class _Incoming:
                     data += event.get("body", b"")
                     more = event.get("more_body", False)
         except TimeoutError as error:
+            if self._patience.stopping:
+                message = "the server is shutting down, and the body did not arrive; send it again elsewhere"
+                raise ShuttingDown(message) from None
             raise DeadlineTooShort(f"the body did not arrive within {BODY_SECONDS:g} s; send it faster") from error
         finally:
             self._read.set()
@@ -180,6 +216,7 @@ class HttpDoor:
 
     def __init__(self, app: HttpApp, taken: socket.socket, address: str) -> None:
         self.url = f"http://{address}"
+        self._app = app
         self._socket = taken
         config = uvicorn.Config(
             app,
@@ -206,32 +243,78 @@ class HttpDoor:
             started.cancel()
             await self._running  # tells why not
 
-    async def stop(self, seconds: float) -> None:
-        """Take no new requests; those in flight have this long to be answered, one second at least."""
+    async def stop(self, seconds: float, patience: float | None = None) -> None:
+        """Take no new requests; those in flight have this long to be answered, one second at least.
+
+        patience: seconds for bodies that are still on their way, and for a caller who takes nothing of his answer, of
+        whom no task would tell. None: as long.
+        """
+        patience = seconds if patience is None else patience
+        self._app.patience.stop(patience)
         if self._running is None:
             self._socket.close()
             return
         self._server.config.timeout_graceful_shutdown = max(1, math.ceil(seconds))
         self._server.should_exit = True
+        watching = asyncio.create_task(self._drop_stalled(patience))
         await asyncio.wait({self._running})
+        watching.cancel()
+
+    async def _drop_stalled(self, seconds: float) -> None:
+        """Until cancelled: drop each connection that has something to send and could send nothing for so long."""
+        clock = asyncio.get_running_loop().time
+        last: dict[asyncio.Transport, tuple[int, float]] = {}
+        while True:
+            for transport in [connection.transport for connection in self._server.server_state.connections]:
+                size = transport.get_write_buffer_size()
+                before, since = last.get(transport, (0, 0.0))
+                if not size or size != before:
+                    last[transport] = (size, clock())
+                elif clock() - since >= seconds:
+                    transport.abort()
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 class _Protocol(H11Protocol):
-    """Hangs up on who connects and asks for nothing: silent connections would keep all others out."""
+    """Hangs up on who connects and asks for nothing, and on who does not finish the head of a request.
+
+    Silent connections would keep all others out. Between two requests uvicorn's own clock runs, until a byte comes.
+    """
+
+    _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Set the clock."""
         super().connection_made(transport)
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a head is whole; set it when a further one has begun."""
+        super().data_received(data)
+        if not self._awaits_head() or self.transport.is_closing():
+            self._wait_no_more()
+        elif self._waiting is None:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
-        self._waiting.cancel()
+        self._wait_no_more()
         super().connection_lost(exc)
 
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
     def _hang_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if self._awaits_head() and not self.transport.is_closing():
             self.transport.close()
+
+    def _awaits_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
 
 class _Uvicorn(uvicorn.Server):
@@ -276,10 +359,10 @@ def openapi() -> bytes:
 
 
 def _content_type(headers: Mapping[str, str]) -> str | None:
-    """JSON or PROTO; None for what is neither, or is compressed."""
-    kind, _, parameters = headers.get("content-type", "").lower().partition(";")
-    charset = parameters.strip().removeprefix("charset=").strip('"')
-    plain = headers.get("content-encoding", "identity") == "identity" and charset in ("", "utf-8")
+    """JSON or PROTO, whatever parameters stand behind it; None for what is neither, is not UTF-8, or is compressed."""
+    kind, _, rest = headers.get("content-type", "").lower().partition(";")
+    charsets = {value.strip('"') for name, value in _PARAMETER.findall(f";{rest}") if name == "charset"}
+    plain = headers.get("content-encoding", "identity").lower() == "identity" and charsets <= {"utf-8"}
     return kind.strip() if plain and kind.strip() in (JSON, PROTO) else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ import grpc
 from google.rpc import status_pb2
 from grpc.aio import ServicerContext
 
+from onrecord_server.domain.errors import OnrecordError
 from onrecord_server.logs import current_request_id
 from onrecord_server.rpc.errors import reason_of, status_of
 
@@ -61,7 +62,8 @@ class Call:
     method: "onrecord.v1.CheckService/CheckClaim". kind: "unary", "client_stream", "server_stream" or "bidi_stream".
     metadata: the caller's, text only. peer: "ipv4", "ipv6" or "unix". reason: ErrorInfo.reason, "" when there is none.
     seconds: from its arrival on. received, sent: messages and their bytes. failed_items: of a batch, an import or a
-    stream. trace_id: 32 hex digits, "" when not traced.
+    stream. trace_id: 32 hex digits, "" when not traced. cut: ends a stream of answers although its caller takes none;
+    None of other calls, and when it is over.
     """
 
     method: str
@@ -78,6 +80,7 @@ class Call:
     sent_bytes: int = 0
     failed_items: int = 0
     trace_id: str = ""
+    cut: Callable[[OnrecordError], None] | None = field(default=None, repr=False)
     _begun: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
 
@@ -106,9 +109,14 @@ class Call:
         for observer in self.observers:
             observer.item_failed(self, reason)
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return bool(self.seconds)
+
     def end(self) -> None:
         """It is over. What is said of it the second time is not heard."""
-        if self.seconds:
+        if self.over:
             return
         self.seconds = time.perf_counter() - self._begun
         for observer in self.observers:

@@ -166,6 +166,11 @@ TABLE: dict[type[errors.OnrecordError], Row] = {
         "The store is not a record, is from a newer version, or is out of reach. Met at start.",
         "Give the server another --store, or the version that wrote this one.",
     ),
+    errors.StoreDamaged: Row(
+        grpc.StatusCode.DATA_LOSS,
+        "A part of the record is damaged: the file, or a statement, which listings, searches and checks pass over.",
+        "Restore a backup; or delete the statement that the message names, and put it on the record again.",
+    ),
     errors.StoreReadOnly: Row(
         grpc.StatusCode.FAILED_PRECONDITION,
         "The record may be read and not written.",

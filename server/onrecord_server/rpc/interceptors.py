@@ -23,11 +23,12 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc.aio import AbortError, BaseError, ServerInterceptor, ServicerContext
 
-from onrecord_server.domain.errors import FieldViolation, InvalidInput, Unauthenticated
+from onrecord_server.domain.errors import FieldViolation, InvalidInput, ShuttingDown, Unauthenticated
 from onrecord_server.domain.limits import MESSAGE_BYTES
 from onrecord_server.rpc.access import AccessLog
 from onrecord_server.rpc.calls import KINDS, REQUEST_ID, Call, CallObserver, call_of
 from onrecord_server.rpc.errors import code_of, reason_of, status_of, trailers_of
+from onrecord_server.rpc.outgoing import OutgoingStreams
 
 PREFIX = "/onrecord.v1."
 
@@ -77,8 +78,9 @@ class CallGuard(ServerInterceptor):
     """
 
     def __init__(self, token: str | None = None, observers: Sequence[CallObserver] = ()) -> None:
-        self._token = None if token is None else f"Bearer {token}".encode()
+        self._token = None if token is None else token.encode()
         self._observers = (*observers, AccessLog())
+        self._outgoing = OutgoingStreams()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -91,6 +93,11 @@ class CallGuard(ServerInterceptor):
     async def idle(self) -> None:
         """Wait until no call is being answered."""
         await self._idle.wait()
+
+    async def cut_stalled(self, seconds: float) -> None:
+        """Until cancelled: end streams of which nothing has been taken for so long, with SHUTTING_DOWN."""
+        message = "the server is shutting down, and no answer was taken for {:g} s; ask again elsewhere"
+        await self._outgoing.cut_stalled(seconds, lambda: ShuttingDown(message.format(seconds)))
 
     async def intercept_service(
         self,
@@ -130,8 +137,12 @@ class CallGuard(ServerInterceptor):
 
         async def answers(data: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             async with self.call(method, kind, context) as call:
-                async for response in behaviour(request_of(call, data), context):
-                    yield response_of(call, response)
+                with self._outgoing.stream(call, context) as outgoing:
+                    async for response in behaviour(request_of(call, data), context):
+                        encoded = response_of(call, response)
+                        outgoing.give()
+                        yield encoded
+                        outgoing.taken()
 
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(answers, None, None)
@@ -159,8 +170,9 @@ class CallGuard(ServerInterceptor):
             self._authenticate(call)
             yield call
         except (asyncio.CancelledError, GeneratorExit):  # nobody is left to be answered
-            late = _is_late(context.time_remaining(), whole)
-            call.code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+            if not call.over:
+                late = _is_late(context.time_remaining(), whole)
+                call.code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
             raise
         except AbortError:  # answered already; a second abort would hide the first
             call.code = context.code() or grpc.StatusCode.UNKNOWN
@@ -187,7 +199,9 @@ class CallGuard(ServerInterceptor):
         """Raise Unauthenticated unless the call carries the server's token (or the server has none)."""
         if self._token is None:
             return
-        if not hmac.compare_digest(call.metadata.get("authorization", "").encode(), self._token):
+        scheme, _, token = call.metadata.get("authorization", "").partition(" ")
+        # the scheme in whatever case, and more than one space behind it (RFC 9110, 11.1 and 11.4)
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip(" ").encode(), self._token):
             raise Unauthenticated(
                 "the call carries no valid token; send the metadata `authorization: Bearer TOKEN` (`onrecord` takes "
                 "it from ONRECORD_TOKEN or --token-file)"

@@ -96,15 +96,25 @@ class Pending:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Statements that were looked at: the last one's row id, None at the end; names of those that cannot be read."""
+
+    last: int | None
+    damaged: Sequence[str]
+
+
 class Snapshot(Protocol):
     """A collection as it stands at one moment. `total` statements; `revision`: the record's then. To be closed.
 
-    ambiguous: names of the filter that several speakers go by.
+    ambiguous: names of the filter that several speakers go by. damaged: names of statements that `read` has passed over
+    so far, since they cannot be read.
     """
 
     total: int
     revision: int
     ambiguous: Sequence[AmbiguousName]
+    damaged: Sequence[str]
 
     def read(self, limit: int) -> builtins.list[Statement]:
         """The next statements in order of creation; none at the end, or after `close`."""
@@ -135,14 +145,18 @@ class CollectionStore(Protocol):
         ...
 
     def delete(self, name: str, *, etag: str = "", force: bool = False) -> int:
-        """Delete a collection, or raise CollectionNotEmpty unless forced; the number of statements deleted with it."""
+        """Delete a collection, or raise CollectionNotEmpty unless forced; the number of statements deleted with it.
+
+        Requests that created it or put something into it are forgotten, so that sent again they do their work again.
+        """
         ...
 
 
 class StatementStore(Protocol):
     """The system of record. Thread-safe. When a write returns, it is durable.
 
-    Errors: AlreadyExists, NotFound, InvalidInput (page token), StoreReadOnly, StoreFull, StoreError.
+    Errors: AlreadyExists, NotFound, InvalidInput (page token), StoreReadOnly, StoreFull, StoreError; StoreDamaged where
+    one statement is asked for and cannot be read. Where many are, such are passed over and logged. They can be deleted.
     """
 
     kind: str
@@ -241,6 +255,10 @@ class StatementStore(Protocol):
 
     def export(self, parent: str, chosen: StatementFilter | None = None) -> Snapshot:
         """A view of a collection as it stands now, of what the filter lets through."""
+        ...
+
+    def inspect(self, limit: int, after: int = 0) -> Inspection:
+        """Look at statements of all collections beyond a row id for those that cannot be read."""
         ...
 
     def pending(self, limit: int, after: int = 0) -> Sequence[Pending]:

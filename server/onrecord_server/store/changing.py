@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from onrecord_server.domain.errors import EtagMismatch, FieldViolation, InvalidInput, NotFound
 from onrecord_server.domain.types import State, Statement, StatementDraft
@@ -12,7 +14,8 @@ from onrecord_server.domain.validation import parent_of
 from onrecord_server.store import pending
 from onrecord_server.store.base import FloatArray
 from onrecord_server.store.collections import count_write, revision_of
-from onrecord_server.store.rows import COLUMNS, as_stored, id_of, row_of, statement_of
+from onrecord_server.store.damage import fetch
+from onrecord_server.store.rows import COLUMNS, as_stored, etag_of, id_of, row_of, statement_of
 from onrecord_server.store.vectors import to_blob
 
 # Constants, never input, are put into these texts.
@@ -20,30 +23,37 @@ _SELECT = (
     f"SELECT s.id, s.collection_id, {', '.join(f's.{column}' for column in COLUMNS)} FROM statements s "  # noqa: S608
     "JOIN collections c ON c.id = s.collection_id WHERE c.name = ? AND s.statement_id = ?"
 )
+_REVISION = COLUMNS.index("revision")
 _REWRITE = f"UPDATE statements SET {', '.join(f'{column} = ?' for column in COLUMNS)} WHERE id = ?"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A statement and where it stands."""
+    """A statement, by its name, and where it stands. values: those of COLUMNS."""
 
+    name: str
     row_id: int
     collection: int
-    statement: Statement
+    values: Sequence[Any]
+
+    @property
+    def statement(self) -> Statement:
+        """What stands there. Raises StoreDamaged; such a row can be deleted all the same."""
+        return statement_of(parent_of(self.name), self.values)
 
     def check(self, etag: str) -> None:
         """Raise EtagMismatch unless it has this etag, or none is asked for."""
-        if etag and self.statement.etag != etag:
-            raise EtagMismatch(self.statement.name)
+        if etag and etag_of(self.values[_REVISION]) != etag:
+            raise EtagMismatch(self.name)
 
 
 def find(connection: sqlite3.Connection, name: str) -> Row:
     """The row of a statement, or NotFound."""
-    parent = parent_of(name)
-    row = connection.execute(_SELECT, (parent, id_of(name))).fetchone()
-    if row is None:
+    rows = fetch(connection, _SELECT, (parent_of(name), id_of(name)))
+    if not rows:
         raise NotFound(name)
-    return Row(row[0], row[1], statement_of(parent, row[2:]))
+    (row,) = rows
+    return Row(name, row[0], row[1], row[2:])
 
 
 def rewrite(connection: sqlite3.Connection, row: Row, draft: StatementDraft) -> Statement:

@@ -12,8 +12,9 @@ from onrecord_server.domain.types import Collection, CollectionDraft, RequestKey
 from onrecord_server.store import page_tokens, requests
 from onrecord_server.store.base import CollectionPage
 from onrecord_server.store.connections import Connections
+from onrecord_server.store.damage import fetch, readable
 from onrecord_server.store.inserting import new_ids
-from onrecord_server.store.rows import etag_of, from_microseconds, microseconds
+from onrecord_server.store.rows import UNREADABLE, damaged, etag_of, from_microseconds, microseconds
 
 SCOPE = "collections"  # of page tokens and request ids
 
@@ -97,17 +98,18 @@ class CollectionTable:
         after = page_tokens.read(self._token_key, SCOPE, page_token)
         with self._db.reading() as connection:
             (total,) = connection.execute("SELECT count(*) FROM collections").fetchone()
-            rows = connection.execute(
+            rows = fetch(
+                connection,
                 f"SELECT id, {_FIELDS} FROM collections WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - constants
                 (after, size + 1),
-            ).fetchall()
+            )
         token = page_tokens.make(self._token_key, SCOPE, rows[size - 1][0]) if len(rows) > size else ""
-        return CollectionPage([_collection_of(row[1:]) for row in rows[:size]], token, total)
+        return CollectionPage(readable(rows[:size], lambda row: _collection_of(row[1:])), token, total)
 
     def replace(self, draft: CollectionDraft, *, etag: str) -> Collection:
         """See CollectionStore.replace."""
         with self._db.writing() as connection:
-            _check(_read(connection, draft.name), etag)
+            _check(draft.name, _read(connection, draft.name).etag, etag)
             now, revision = microseconds(datetime.now(UTC)), revision_of(connection) + 1
             connection.execute(
                 "UPDATE collections SET display_name = ?, description = ?, update_time = max(update_time, ?), "
@@ -121,29 +123,32 @@ class CollectionTable:
         """See CollectionStore.delete."""
         with self._db.exclusive():
             with self._db.writing() as connection:
-                found = _read(connection, name)
-                _check(found, etag)
-                if found.statement_count and not force:
-                    raise CollectionNotEmpty(name, found.statement_count)
-                collection, _ = find(connection, name)
+                collection, count = find(connection, name)
+                if not collection:
+                    raise CollectionNotFound(name)
+                (revision,) = connection.execute("SELECT revision FROM collections WHERE name = ?", (name,)).fetchone()
+                _check(name, etag_of(revision), etag)
+                if count and not force:
+                    raise CollectionNotEmpty(name, count)
                 connection.execute("DELETE FROM statements WHERE collection_id = ?", (collection,))
                 connection.execute("DELETE FROM collections WHERE id = ?", (collection,))
                 requests.forget(connection, name)
+                requests.forget_creation(connection, SCOPE, name.removeprefix("collections/"))
                 count_write(connection)
             self._dropped(collection)
-        return found.statement_count
+        return count
 
 
-def _check(found: Collection, etag: str) -> None:
-    if etag and found.etag != etag:
-        raise EtagMismatch(found.name)
+def _check(name: str, there: str, etag: str) -> None:
+    if etag and there != etag:
+        raise EtagMismatch(name)
 
 
 def _read(connection: sqlite3.Connection, name: str) -> Collection:
-    row = connection.execute(f"SELECT {_FIELDS} FROM collections WHERE name = ?", (name,)).fetchone()  # noqa: S608
-    if row is None:
+    rows = fetch(connection, f"SELECT {_FIELDS} FROM collections WHERE name = ?", (name,))  # noqa: S608 - constants
+    if not rows:
         raise CollectionNotFound(name)
-    return _collection_of(row)
+    return _collection_of(rows[0])
 
 
 def _as_made(draft: CollectionDraft, name: str, now: datetime, revision: int) -> Collection:
@@ -153,14 +158,20 @@ def _as_made(draft: CollectionDraft, name: str, now: datetime, revision: int) ->
 
 
 def _collection_of(row: Sequence[Any]) -> Collection:
-    """The collection in a row of _FIELDS."""
-    return Collection(
-        name=row[0],
-        display_name=row[1],
-        description=row[2],
-        statement_count=row[3],
-        pending_count=row[4],
-        create_time=from_microseconds(row[5]),
-        update_time=from_microseconds(row[6]),
-        etag=etag_of(row[7]),
-    )
+    """The collection in a row of _FIELDS. Raises StoreDamaged where no onrecord wrote it."""
+    name, display_name, description, statements, pending, create_time, update_time, revision = row
+    try:
+        if {type(name), type(display_name), type(description)} != {str}:
+            raise TypeError
+        return Collection(
+            name=name,
+            display_name=display_name,
+            description=description,
+            statement_count=statements,
+            pending_count=pending,
+            create_time=from_microseconds(create_time),
+            update_time=from_microseconds(update_time),
+            etag=etag_of(revision),
+        )
+    except UNREADABLE:
+        raise damaged(name if isinstance(name, str) else "a collection") from None

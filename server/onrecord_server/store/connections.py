@@ -11,8 +11,10 @@ from pathlib import Path
 
 import filelock
 
-from onrecord_server.domain.errors import StoreError, StoreFull, StoreReadOnly, StoreUnusable
+from onrecord_server.domain.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly, StoreUnusable
 from onrecord_server.store import schema
+from onrecord_server.store.damage import undecodable
+from onrecord_server.store.rows import UNREADABLE
 
 _BUSY_MS = 10_000
 _PRAGMAS = (
@@ -40,7 +42,9 @@ def translated() -> Iterator[None]:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise StoreError("the record: locked by another program; stop it and try again") from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise StoreError(f"the record: {DAMAGED}") from error
+            raise StoreDamaged(f"the record: {DAMAGED}") from error
+        if undecodable(error):
+            raise StoreDamaged(f"the record: {DAMAGED}") from None
         raise StoreError("the record: could not be read or written; the server's log says why") from error
 
 
@@ -202,6 +206,8 @@ class Connections:
             if self.read_only and "immutable" not in self._uri and _is_cannot_open(error):
                 return self._open_without_log(encoder_id, dimension)
             code = _code(error) & 0xFF
+            if undecodable(error):  # bytes of a name or text were changed
+                raise StoreUnusable(f"{self.path}: {DAMAGED}") from None
             if code == sqlite3.SQLITE_NOTADB:
                 raise StoreUnusable(f"{self.path}: {schema.NOT_SQLITE}") from error
             if _is_full(error):
@@ -211,7 +217,7 @@ class Connections:
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreUnusable(f"{self.path}: locked by another program; stop it and try again") from error
             raise StoreUnusable(f"{self.path}: cannot be opened ({error}); choose another file") from error
-        except UnicodeDecodeError as error:  # bytes of a name or text were changed
+        except UNREADABLE as error:
             connection.close()
             raise StoreUnusable(f"{self.path}: {DAMAGED}") from error
         except BaseException:

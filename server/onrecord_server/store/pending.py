@@ -6,17 +6,23 @@ import sqlite3
 from collections.abc import Sequence
 
 from onrecord_server.store.base import FloatArray, Pending
+from onrecord_server.store.damage import fetch
 from onrecord_server.store.inserting import insert_vectors
 
 
 def oldest(connection: sqlite3.Connection, limit: int, after: int) -> list[Pending]:
-    """The oldest that wait, beyond a row id."""
-    rows = connection.execute(
-        "SELECT p.id, s.revision, s.text FROM pending_embeddings p JOIN statements s ON s.id = p.id "
-        "WHERE p.id > ? ORDER BY p.id LIMIT ?",
-        (after, limit),
-    )
-    return [Pending(*row) for row in rows]
+    """The oldest that wait, beyond a row id; a text that is damaged waits for ever."""
+    while True:
+        rows = fetch(
+            connection,
+            "SELECT p.id, s.revision, s.text FROM pending_embeddings p JOIN statements s ON s.id = p.id "
+            "WHERE p.id > ? ORDER BY p.id LIMIT ?",
+            (after, limit),
+        )
+        found = [Pending(*row) for row in rows if isinstance(row[2], str)]
+        if found or not rows:
+            return found
+        after = rows[-1][0]
 
 
 def settle(
@@ -48,6 +54,13 @@ def note(connection: sqlite3.Connection, collection: int, ids: range) -> None:
     connection.execute(
         "INSERT INTO pending_embeddings SELECT id FROM statements WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])
     )
+    connection.execute("UPDATE collections SET pending_count = pending_count + ? WHERE id = ?", (len(ids), collection))
+
+
+def renew(connection: sqlite3.Connection, collection: int, ids: Sequence[int]) -> None:
+    """The embeddings of these are lost: they are to be embedded again."""
+    connection.executemany("DELETE FROM embeddings WHERE id = ?", [(row_id,) for row_id in ids])
+    connection.executemany("INSERT INTO pending_embeddings (id) VALUES (?)", [(row_id,) for row_id in ids])
     connection.execute("UPDATE collections SET pending_count = pending_count + ? WHERE id = ?", (len(ids), collection))
 
 

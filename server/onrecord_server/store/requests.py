@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from onrecord_server.domain.errors import RequestIdReused
+from onrecord_server.domain.errors import RequestIdReused, StoreDamaged
 from onrecord_server.domain.limits import REQUEST_ID_HOURS, REQUEST_IDS
 from onrecord_server.domain.types import RequestKey
-from onrecord_server.store.rows import from_microseconds, microseconds
+from onrecord_server.store.damage import fetch
+from onrecord_server.store.rows import UNREADABLE, from_microseconds, microseconds
 
 _KEPT = timedelta(hours=REQUEST_ID_HOURS.value)
 _FORGOTTEN_AT_ONCE = 10  # outlived requests that a new one sweeps away
@@ -36,18 +37,31 @@ class Answer:
 
 
 def look_up(connection: sqlite3.Connection, scope: str, key: RequestKey, now: datetime) -> Answer | None:
-    """What the request answered the first time; None when there was none. Raises RequestIdReused."""
-    row = connection.execute(
+    """What the request answered the first time; None when there was none. Raises RequestIdReused, StoreDamaged."""
+    rows = fetch(
+        connection,
         "SELECT fingerprint, answer FROM requests WHERE scope = ? AND request_id = ? AND create_time >= ?",
         (scope, key.request_id, microseconds(now - _KEPT)),
-    ).fetchone()
-    if row is None:
+    )
+    if not rows:
         return None
-    if row[0] != key.fingerprint:
+    ((fingerprint, answer),) = rows
+    if fingerprint != key.fingerprint:
         raise RequestIdReused
-    time, revision, ids, failed = json.loads(row[1])
-    return Answer(
-        from_microseconds(time), revision, tuple(ids), {int(place): message for place, message in failed.items()}
+    try:
+        time, revision, ids, failed = json.loads(answer)
+        if type(revision) is not int or not all(item is None or isinstance(item, str) for item in ids):
+            raise TypeError
+        messages = {int(place): str(message) for place, message in failed.items()}
+        return Answer(from_microseconds(time), revision, tuple(ids), messages)
+    except (*UNREADABLE, AttributeError):
+        raise damaged() from None
+
+
+def damaged() -> StoreDamaged:
+    """The error that says so of what was answered to a request."""
+    return StoreDamaged(
+        "request_id: what was answered to it is damaged in the record; see what is there, then send another id"
     )
 
 
@@ -71,3 +85,12 @@ def remember(connection: sqlite3.Connection, scope: str, key: RequestKey, answer
 def forget(connection: sqlite3.Connection, scope: str) -> None:
     """Forget all of a scope: its collection is deleted, and what they put there with it."""
     connection.execute("DELETE FROM requests WHERE scope = ?", (scope,))
+
+
+def forget_creation(connection: sqlite3.Connection, scope: str, resource_id: str) -> None:
+    """Forget, of a scope whose requests create one resource each, what created this one: it is deleted.
+
+    A repetition would tell of a resource that is not there. resource_id: of letters, digits and "-", so that its JSON
+    is itself in quotes, and stands nowhere else in such an answer.
+    """
+    connection.execute("DELETE FROM requests WHERE scope = ? AND instr(answer, ?)", (scope, f'"{resource_id}"'))

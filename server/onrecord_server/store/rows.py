@@ -6,12 +6,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, overload
 
+from onrecord_server.domain.errors import StoreDamaged
 from onrecord_server.domain.types import Source, Span, Speaker, Stance, State, Statement, StatementDraft
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+_NUMBERS = {
+    "source_publish_time",
+    "stated_time",
+    "valid_from",
+    "valid_until",
+    "original_start",
+    "original_end",
+    "create_time",
+    "revision",
+    "state_time",
+    "update_time",
+}
 
 # In the order of `row_of` and `statement_of`.
 COLUMNS = (
@@ -42,6 +57,7 @@ COLUMNS = (
     "update_time",
 )
 
+_texts = itemgetter(*(place for place, column in enumerate(COLUMNS) if column not in _NUMBERS))
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -146,27 +162,64 @@ def id_of(name: str) -> str:
 
 
 def statement_of(parent: str, row: Sequence[Any]) -> Statement:
-    """The statement in a row of COLUMNS, of the collection `parent`."""
-    create_time = from_microseconds(row[19])
-    return Statement(
-        name=f"{parent}/statements/{row[0]}",
-        text=row[1],
-        context=row[2],
-        speaker=Speaker(row[3], tuple(json.loads(row[4])) if row[4] != "[]" else ()),
-        relayed_by=row[5],
-        stance=Stance(row[6]),
-        source=Source(row[7], row[8], row[9], from_microseconds(row[10])),
-        stated_time=from_microseconds(row[11]),
-        valid_from=from_microseconds(row[12]),
-        valid_until=from_microseconds(row[13]),
-        labels=tuple(json.loads(row[14])) if row[14] != "[]" else (),
-        document=row[15],
-        original=row[16],
-        original_span=None if row[17] is None else Span(row[17], row[18]),
-        create_time=create_time,
-        etag=etag_of(row[20]),
-        state=State(row[21]),
-        superseded_by=f"{parent}/statements/{row[22]}" if row[22] else "",
-        state_time=from_microseconds(row[23]),
-        update_time=create_time if row[24] is None else from_microseconds(row[24]),
+    """The statement in a row of COLUMNS, of the collection `parent`. Raises StoreDamaged where no onrecord wrote it."""
+    try:
+        if set(map(type, _texts(row))) != {str}:
+            raise TypeError
+        create_time = from_microseconds(row[19])
+        return Statement(
+            name=f"{parent}/statements/{row[0]}",
+            text=row[1],
+            context=row[2],
+            speaker=Speaker(row[3], strings_of(row[4])),
+            relayed_by=row[5],
+            stance=Stance(row[6]),
+            source=Source(row[7], row[8], row[9], from_microseconds(row[10])),
+            stated_time=from_microseconds(row[11]),
+            valid_from=from_microseconds(row[12]),
+            valid_until=from_microseconds(row[13]),
+            labels=strings_of(row[14]),
+            document=row[15],
+            original=row[16],
+            original_span=_span_of(row[17], row[18]),
+            create_time=create_time,
+            etag=etag_of(row[20]),
+            state=State(row[21]),
+            superseded_by=f"{parent}/statements/{row[22]}" if row[22] else "",
+            state_time=from_microseconds(row[23]),
+            update_time=create_time if row[24] is None else from_microseconds(row[24]),
+        )
+    except UNREADABLE:
+        raise damaged(
+            f"{parent}/statements/{row[0]}" if isinstance(row[0], str) else f"a statement of {parent}"
+        ) from None
+
+
+UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
+"""What a value that no onrecord wrote raises where it is read."""
+
+
+def damaged(name: str) -> StoreDamaged:
+    """The error that says so of a statement or a collection."""
+    return StoreDamaged(
+        f"{name}: damaged in the record; restore a backup, or delete it and put it on the record again", name
     )
+
+
+def strings_of(text: str) -> tuple[str, ...]:
+    """The strings in the JSON of aliases or labels. Raises ValueError, TypeError for anything else."""
+    if text == "[]":
+        return ()
+    found = json.loads(text)
+    if type(found) is not list:
+        raise TypeError
+    "".join(found).encode()  # all are strings, of whole characters
+    return tuple(found)
+
+
+def _span_of(start: int | None, end: int | None) -> Span | None:
+    if start is None and end is None:
+        return None
+    if start is None or end is None or not 0 <= start <= end < 2**31:
+        raise ValueError
+    return Span(start, end)

@@ -12,24 +12,24 @@ from onrecord_server.domain import limits
 from onrecord_server.domain.types import AmbiguousName, Horizon, StatementFilter
 from onrecord_server.store import collections, page_tokens, searching
 from onrecord_server.store.base import FloatArray, Found, Hit
-from onrecord_server.store.connections import Connections
 from onrecord_server.store.filtering import Filters, Passing, digest
 from onrecord_server.store.lexical import WordCutter
+from onrecord_server.store.mending import Mending, mended
 from onrecord_server.store.searching import Question, Ranking
 from onrecord_server.store.vectors import VectorIndex
 
 _DEPTH = 50  # rows taken from each of the two rankings before they are fused
 
 
-class Searchable:
+class Searchable(Mending):
     """The searches of a StatementStore; the store gives them its connections, words, vectors and filters."""
 
-    _db: Connections
     _dimension: int
     _cutter: WordCutter
     _filters: Filters
     _token_key: bytes
 
+    @mended
     def search(
         self,
         parent: str,
@@ -49,6 +49,7 @@ class Searchable:
             ranking = self._rank(connection, question, max(_DEPTH, limit))
             return [hit for _, hit in searching.hits(connection, question, ranking, ranking.fused[:limit])]
 
+    @mended
     def find(
         self,
         parent: str,

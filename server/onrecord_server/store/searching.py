@@ -11,6 +11,7 @@ import numpy as np
 
 from onrecord_server.store import fusion
 from onrecord_server.store.base import FloatArray, Hit
+from onrecord_server.store.damage import fetch, readable
 from onrecord_server.store.filtering import Passing
 from onrecord_server.store.lexical import WordCutter, match_expression
 from onrecord_server.store.rows import COLUMNS, statement_of
@@ -59,35 +60,35 @@ def rank(
 def hits(
     connection: sqlite3.Connection, question: Question, ranking: Ranking, some: Sequence[tuple[int, float]]
 ) -> list[tuple[int, Hit]]:
-    """Some of what was ranked, each with its row id; what was deleted since the index answered is left out."""
+    """Some of what was ranked, each with its row id. Left out: what was deleted since or is damaged.
+
+    One whose embedding is damaged waits for another, as far as its hit goes.
+    """
     marks = ",".join("?" * len(some))
-    rows = connection.execute(
+    rows = fetch(
+        connection,
         f"SELECT s.id, e.vector, {_FIELDS} FROM statements s LEFT JOIN embeddings e ON e.id = s.id "  # noqa: S608
         f"WHERE s.id IN ({marks})",
         [row_id for row_id, _ in some],
-    ).fetchall()
-    if not rows:
-        return []
-    embedded = [row for row in rows if row[1] is not None]
-    vectors = from_blobs([row[1] for row in embedded], len(question.vector))
-    similarities = np.clip(vectors @ question.vector, -1.0, 1.0)
-    found = {row[0]: (row, 0.0) for row in rows}
-    found |= {row[0]: (row, float(similarity)) for row, similarity in zip(embedded, similarities, strict=True)}
+    )
+    statements = dict(readable(rows, lambda row: (row[0], statement_of(question.parent, row[2:]))))
+    vectors, sound = from_blobs([row[1] for row in rows], len(question.vector))
+    similarities = np.clip(vectors @ question.vector, -1.0, 1.0).tolist()
+    similarity = {rows[place][0]: near for place, near in zip(sound, similarities, strict=True)}
     return [
         (
             row_id,
             Hit(
-                statement_of(question.parent, row[2:]),
-                similarity,
+                statements[row_id],
+                similarity.get(row_id, 0.0),
                 score,
                 ranking.lexical.get(row_id),
                 ranking.nearest.get(row_id),
-                pending=row[1] is None,
+                pending=row_id not in similarity,
             ),
         )
         for row_id, score in some
-        if row_id in found
-        for row, similarity in [found[row_id]]
+        if row_id in statements
     ]
 
 

@@ -6,8 +6,8 @@ One process writes to a file; others may open it for reading (see `open_store`).
 from __future__ import annotations
 
 import builtins
+import logging
 import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +23,22 @@ from onrecord_server.domain.types import (
     StatementDraft,
     StatementFilter,
 )
-from onrecord_server.store import changing, collections, inserting, page_tokens, pending, requests
-from onrecord_server.store.base import FloatArray, Page, Pending, Stored
+from onrecord_server.store import changing, collections, damage, inserting, page_tokens, pending, requests
+from onrecord_server.store.base import FloatArray, Inspection, Page, Pending, Stored
 from onrecord_server.store.collections import CollectionTable
 from onrecord_server.store.connections import DAMAGED, Connections
+from onrecord_server.store.damage import fetch, readable
 from onrecord_server.store.filtering import Filters, digest
+from onrecord_server.store.indexes import Indexes
 from onrecord_server.store.lexical import WordCutter
+from onrecord_server.store.mending import mended
 from onrecord_server.store.rows import COLUMNS, as_stored, id_of, statement_of
 from onrecord_server.store.searchable import Searchable
 from onrecord_server.store.snapshot import Snapshot
-from onrecord_server.store.vectors import VectorIndex, from_blobs
+from onrecord_server.store.vectors import VectorIndex
+from onrecord_server.store.written import Written
+
+logger = logging.getLogger(__name__)
 
 # Constants, never input, are put into these texts.
 _FIELDS = ", ".join(f"s.{column}" for column in COLUMNS)
@@ -63,24 +69,27 @@ class SqliteStore(Searchable):
         self._db = connections
         self._dimension = dimension
         self._cutter = WordCutter()
-        self._index_lock = threading.Lock()
-        self._filters = Filters()
+        self._indexes = Indexes(dimension)
         try:
             with self._db.reading() as connection:
                 (self._token_key,) = connection.execute("SELECT page_token_key FROM record").fetchone()
-                self._load_vectors(connection)
-            self.collections = CollectionTable(self._db, self._token_key, self._drop_index)
+                self._written = Written(None if self._db.read_only else collections.revision_of(connection))
+                self._filters = Filters(self._written)
+                lost = self._indexes.build(connection)
+            self._renew_embeddings(lost)
+            self.collections = CollectionTable(self._db, self._token_key, self._indexes.drop)
         except StoreError as error:
             self.close()
             why = error.__cause__ or error.message  # for whoever starts the server, SQLite's own words help
             raise StoreUnusable(f"{connections.path}: cannot be read ({why}); restore it from a backup") from error
-        except (TypeError, ValueError) as error:  # values that no onrecord wrote: not a row, not a vector of this width
+        except (TypeError, ValueError) as error:  # values that no onrecord wrote, or a row that is not there
             self.close()
             raise StoreUnusable(f"{connections.path}: {DAMAGED}") from error
         except BaseException:
             self.close()
             raise
 
+    @mended
     def put(
         self,
         parent: str,
@@ -119,6 +128,7 @@ class SqliteStore(Searchable):
                         vectors = vectors if len(kept) == len(drafts) else vectors[kept]
                         inserting.insert_vectors(connection, ids, vectors)
                     collections.count_write(connection, collection, len(ids))
+                    self._written.note(collection, revision, ids)
                 if request:
                     requests.remember(connection, parent, request, _answer(outcomes, failed, now, revision))
                 waiting = pending.count(connection, parent)
@@ -155,16 +165,15 @@ class SqliteStore(Searchable):
             passing = self._passing(connection, collection, chosen)
             where, values = ("s.id > ?", [after]) if passing is None else passing.next_rows(after, size + 1)
             values = [collection, *values, size + 1]
-            rows = connection.execute(
-                f"{_SELECT} WHERE s.collection_id = ? AND {where} ORDER BY s.id LIMIT ?", values
-            ).fetchall()
+            rows = fetch(connection, f"{_SELECT} WHERE s.collection_id = ? AND {where} ORDER BY s.id LIMIT ?", values)
         more = len(rows) > size
         token = page_tokens.make(self._token_key, scope, rows[size - 1][0]) if more else ""
-        statements = [statement_of(parent, row[1:]) for row in rows[:size]]
+        statements = readable(rows[:size], lambda row: statement_of(parent, row[1:]))
         if passing is None:
             return Page(statements, token, total)
         return Page(statements, token, len(passing), passing.ambiguous)
 
+    @mended
     def replace(self, name: str, draft: StatementDraft, vector: FloatArray | None, *, etag: str) -> Statement:
         """See StatementStore.replace."""
         with self._db.exclusive():
@@ -175,12 +184,14 @@ class SqliteStore(Searchable):
                 if vector is not None:
                     changing.replace_vector(connection, row, vector)
                 collections.count_write(connection)
+                self._note(connection, row)
             if vector is not None:
                 index = self._index(row.collection)
                 index.remove(row.row_id)
                 index.add([row.row_id], np.asarray(vector, np.float32).reshape(1, self._dimension))
         return made
 
+    @mended
     def supersede(
         self,
         name: str,
@@ -211,11 +222,14 @@ class SqliteStore(Searchable):
                     else:
                         inserting.insert_vectors(connection, ids, vector.reshape(1, self._dimension))
                     collections.count_write(connection, row.collection, 1)
+                    self._written.note(row.collection, revision, ids)
                 old = changing.supersede(connection, row, taken.name, since)
+                self._note(connection, row)
             if ids and vector is not None:
                 self._index(row.collection).add(ids, np.asarray(vector, np.float32).reshape(1, self._dimension))
         return old, taken
 
+    @mended
     def delete(self, name: str, *, etag: str = "") -> None:
         """See StatementStore.delete."""
         with self._db.exclusive():
@@ -225,6 +239,7 @@ class SqliteStore(Searchable):
                 pending.forget(connection, row.collection, [row.row_id])
                 connection.execute("DELETE FROM statements WHERE id = ?", (row.row_id,))
                 collections.count_write(connection, row.collection, -1)
+                self._note(connection, row)
             self._index(row.collection).remove(row.row_id)
 
     def document_statements(self, parent: str, document: str) -> builtins.list[Statement]:
@@ -232,14 +247,18 @@ class SqliteStore(Searchable):
         if not document:
             return []
         with self._db.reading() as connection:
-            rows = connection.execute(
-                f"{_SELECT} WHERE c.name = ? AND s.document = ? AND s.document <> '' ORDER BY s.id", (parent, document)
-            ).fetchall()
-        return [statement_of(parent, row[1:]) for row in rows]
+            where = "c.name = ? AND s.document = ? AND s.document <> ''"
+            rows = fetch(connection, f"{_SELECT} WHERE {where} ORDER BY s.id", (parent, document))
+        return readable(rows, lambda row: statement_of(parent, row[1:]))
 
     def export(self, parent: str, chosen: StatementFilter | None = None) -> Snapshot:
         """See StatementStore.export."""
         return Snapshot(self._db, parent, lambda connection, collection: self._passing(connection, collection, chosen))
+
+    def inspect(self, limit: int, after: int = 0) -> Inspection:
+        """See StatementStore.inspect."""
+        with self._db.reading() as connection:
+            return damage.inspect(connection, limit, after)
 
     def pending(self, limit: int, after: int = 0) -> builtins.list[Pending]:
         """See StatementStore.pending."""
@@ -296,36 +315,33 @@ class SqliteStore(Searchable):
         if not np.isfinite(vectors).all():
             raise ValueError("a vector holds NaN or infinity")
 
+    def _note(self, connection: sqlite3.Connection, row: changing.Row) -> None:
+        """This row was changed or deleted, and the write is counted."""
+        self._written.note(row.collection, collections.revision_of(connection), range(row.row_id, row.row_id + 1))
+
     # ------------------------------------------------------------------ search
 
     def _index(self, collection: int) -> VectorIndex:
-        with self._index_lock:
-            return self._indexes.setdefault(collection, VectorIndex(self._dimension))
-
-    def _drop_index(self, collection: int) -> None:
-        with self._index_lock:
-            self._indexes.pop(collection, None)
-
-    def _load_vectors(self, connection: sqlite3.Connection) -> None:
-        """Build the vector index of every collection from the rows."""
-        indexes: dict[int, VectorIndex] = {}
-        for (collection,) in connection.execute("SELECT id FROM collections").fetchall():
-            rows = connection.execute(
-                "SELECT s.id, e.vector FROM statements s JOIN embeddings e ON e.id = s.id "
-                "WHERE s.collection_id = ? ORDER BY s.id",
-                (collection,),
-            ).fetchall()
-            index = indexes[collection] = VectorIndex(self._dimension)
-            index.add([row[0] for row in rows], from_blobs([row[1] for row in rows], self._dimension))
-        revision = collections.revision_of(connection)
-        with self._index_lock:
-            self._indexes = indexes
-            self._indexed_revision = revision
+        return self._indexes.of(collection)
 
     def _follow_writer(self, connection: sqlite3.Connection) -> None:
         """Opened for reading, another process may have written: read the vectors again if it has."""
-        if self._db.read_only and collections.revision_of(connection) != self._indexed_revision:
-            self._load_vectors(connection)
+        if self._db.read_only and collections.revision_of(connection) != self._indexes.revision:
+            self._indexes.build(connection)
+
+    def _renew_embeddings(self, lost: Mapping[int, Sequence[int]]) -> None:
+        """Have embeddings that are lost made again: statements wait for them, as after a deferred import."""
+        count = sum(map(len, lost.values()))
+        if not count:
+            return
+        then = "open it with write access to have them made again"
+        if not self._db.read_only:
+            with self._db.writing() as connection:
+                for collection, ids in lost.items():
+                    pending.renew(connection, collection, ids)
+                collections.count_write(connection)
+            then = "they are made again"
+        logger.warning("%s: damaged embeddings: %d; %s", self._db.path, count, then)
 
 
 def _outcomes(
@@ -366,6 +382,8 @@ def _replayed(
     parent: str, drafts: Sequence[StatementDraft], answer: requests.Answer
 ) -> builtins.list[Statement | OnrecordError]:
     """The outcomes of then."""
+    if len(answer.ids) != len(drafts):
+        raise requests.damaged()
     outcomes: builtins.list[Statement | OnrecordError] = []
     for place, (draft, made) in enumerate(zip(drafts, answer.ids, strict=True)):
         if made is not None:

@@ -18,15 +18,27 @@ IdArray = npt.NDArray[np.int64]
 # Below this many vectors numpy is as fast, and the 0.2 s that importing faiss takes is saved.
 _NUMPY_UP_TO = 2_000
 
+_LONGEST = 1.1  # square of a unit vector's length, and what half precision adds to it
+
 
 def to_blob(vector: FloatArray) -> bytes:
     """A vector as stored: half precision, little-endian. Moves a cosine by less than 0.001."""
     return vector.astype("<f2").tobytes()
 
 
-def from_blobs(blobs: Sequence[bytes], dimension: int) -> FloatArray:
-    """Stored vectors, shape (len(blobs), dimension)."""
-    return np.frombuffer(b"".join(blobs), dtype="<f2").reshape(len(blobs), dimension).astype(np.float32)
+def from_blobs(blobs: Sequence[bytes | None], dimension: int) -> tuple[FloatArray, list[int]]:
+    """Stored vectors, shape (n, dimension), and their places among the blobs: those that are there and sound.
+
+    A unit vector of this width is sound: no other length in bytes, no NaN, no infinity, nothing longer than one.
+    """
+    places = [place for place, blob in enumerate(blobs) if isinstance(blob, bytes) and len(blob) == 2 * dimension]
+    whole = b"".join(blobs[place] or b"" for place in places)
+    vectors = np.frombuffer(whole, dtype="<f2").reshape(len(places), dimension).astype(np.float32)
+    with np.errstate(all="ignore"):
+        sound = np.einsum("ij,ij->i", vectors, vectors) <= _LONGEST
+    if sound.all():
+        return vectors, places
+    return vectors[sound], [place for place, one in zip(places, sound.tolist(), strict=True) if one]
 
 
 class VectorIndex:

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from onrecord.v1 import statement_service_pb2 as pb
-from onrecord_server.domain.errors import ExportStalled, Overloaded
+from onrecord_server.domain.errors import ExportStalled, Overloaded, StoreDamaged
 from onrecord_server.domain.limits import EXPORT_PATIENCE, EXPORTS
 from onrecord_server.domain.types import StatementFilter
 from onrecord_server.rpc.backend import RecordKeeper
+from onrecord_server.rpc.calls import current_call
 from onrecord_server.rpc.convert import ambiguous_name_to_proto, statement_to_proto
 from onrecord_server.store.base import Snapshot
 
@@ -37,7 +38,7 @@ class Exports:
         try:
             snapshot = await record.export(parent, chosen)
             async for message in _messages(snapshot):
-                # who takes nothing keeps this very generator from going on, so a timer has to give up for it
+                # who takes nothing keeps this very generator from going on, so a timer has to end it
                 timer = asyncio.get_running_loop().call_later(self._patience, self._give_up, place, snapshot)
                 yield message
                 timer.cancel()
@@ -51,10 +52,15 @@ class Exports:
     def _give_up(self, place: object, snapshot: Snapshot) -> None:
         self._open.discard(place)
         snapshot.close()
+        if (call := current_call.get()) and call.cut:
+            call.cut(ExportStalled(self._patience))
 
 
 async def _messages(snapshot: Snapshot) -> AsyncIterator[pb.ExportStatementsResponse]:
-    """All statements, in messages of at most MESSAGE_BYTES; one message without any where there are none."""
+    """All statements, in messages of at most MESSAGE_BYTES; one message without any where there are none.
+
+    Raises StoreDamaged when all have been given that can be read, and some cannot.
+    """
     message = pb.ExportStatementsResponse(
         total_size=snapshot.total,
         store_revision=snapshot.revision,
@@ -73,3 +79,8 @@ async def _messages(snapshot: Snapshot) -> AsyncIterator[pb.ExportStatementsResp
             size += bytes_more
     if size or not sent:
         yield message
+    if snapshot.damaged:
+        first, *others = snapshot.damaged
+        more = f" and {len(others):,} more" if others else ""
+        then = "all others were given; restore a backup, or delete it and put it on the record again"
+        raise StoreDamaged(f"{first}{more}: damaged in the record; {then}", first)
