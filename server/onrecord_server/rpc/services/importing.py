@@ -44,7 +44,7 @@ async def pieces(messages: AsyncIterator[Many | OnrecordError]) -> AsyncIterator
 
 
 class Turns:
-    """Lets messages that are prepared side by side be stored in their order."""
+    """Lets messages that are prepared side by side be put in line for the store in their order."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -53,13 +53,16 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, index: int) -> AsyncIterator[None]:
-        """Entered once all before this one are over."""
+        """Entered once all before this one are over, as this one is on leaving."""
         if self._next < index:
             await self._moved.setdefault(index, asyncio.Event()).wait()
         yield
+        self.over(index)
 
     def over(self, index: int) -> None:
-        """It is stored, or never will be."""
+        """It is in line for the store, or never will be. Idempotent."""
+        if index < self._next:
+            return
         self._over.add(index)
         while self._next in self._over:
             self._over.discard(self._next)
@@ -104,12 +107,8 @@ async def put(
             await asyncio.sleep(busy.retry_after)
     if len(drafts) == len(converted):
         return stored
-    outcomes = iter(stored.outcomes)
-    return Stored(
-        [draft if isinstance(draft, InvalidInput) else next(outcomes) for draft in converted],
-        stored.replayed,
-        stored.pending,
-    )
+    wrong = {place: draft for place, draft in enumerate(converted) if isinstance(draft, InvalidInput)}
+    return stored.among([None if isinstance(draft, InvalidInput) else draft for draft in converted], wrong)
 
 
 @dataclass(slots=True)
@@ -123,15 +122,14 @@ class Tally:
     def add(self, piece: Piece, stored: Stored) -> None:
         """Count the outcomes of the next message."""
         self.pending = stored.pending
-        for place, outcome in enumerate(stored.outcomes):
-            if isinstance(outcome, OnrecordError):
-                item_failed(outcome)
-                self.counts["failed"] += 1
-                if len(self.failures) < MAX_FAILURES:
-                    self.failures.append(_failure(outcome, piece.first + place))
-            else:
-                self.counts["created"] += 1
-                self.counts["replayed"] += stored.replayed
+        created = len(stored.names) - len(stored.errors)
+        self.counts["created"] += created
+        self.counts["replayed"] += created * stored.replayed
+        self.counts["failed"] += len(stored.errors)
+        for place, error in sorted(stored.errors.items()):
+            item_failed(error)
+            if len(self.failures) < MAX_FAILURES:
+                self.failures.append(_failure(error, piece.first + place))
 
     def answer(self) -> pb.ImportStatementsResponse:
         """The answer to the whole import."""
@@ -154,11 +152,10 @@ def acknowledged(piece: Piece, outcome: Stored | Exception) -> pb.StreamImportSt
         answer.error.CopyFrom(status_of_item(outcome))
         return answer
     answer.replayed, answer.pending_count = outcome.replayed, outcome.pending
-    answer.names.extend(item.name if isinstance(item, Statement) else "" for item in outcome.outcomes)
-    for place, item in enumerate(outcome.outcomes):
-        if isinstance(item, OnrecordError):
-            item_failed(item)
-            answer.failures.append(_failure(item, piece.first + place))
+    answer.names.extend(outcome.names)
+    for place, error in sorted(outcome.errors.items()):
+        item_failed(error)
+        answer.failures.append(_failure(error, piece.first + place))
     return answer
 
 
