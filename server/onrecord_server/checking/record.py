@@ -108,8 +108,9 @@ class Record:
         parent = validation.parse_parent(parent)
         wrong: dict[int, OnrecordError] = {}
         for position, draft in enumerate(drafts):
-            if violations := validation.draft_violations(draft, f"statements[{offset + position}]", parent=parent):
-                wrong[position] = InvalidInput(violations)
+            if validation.draft_violations(draft, "", parent=parent):  # what is wrong is looked at again, to say where
+                place = f"statements[{offset + position}]"
+                wrong[position] = InvalidInput(validation.draft_violations(draft, place, parent=parent))
         sound = [draft for position, draft in enumerate(drafts) if position not in wrong] if wrong else drafts
         stored = None if defer_index else await self._replayed(parent, sound, request)
         if stored is None:

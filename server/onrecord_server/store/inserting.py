@@ -23,6 +23,8 @@ _VALUES = 8_000  # in one statement of SQL; SQLite takes 32,766, and keeps room 
 _NAMES = 500  # asked for at once
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 45  # of 80; two batches of one second have an id in common once in 70 thousand million
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
+_LAST_TWO = [first + second for first in _DIGITS for second in _DIGITS]
 _SECONDS = 1 << (80 - _RANDOM_BITS)  # a thousand years
 
 
@@ -33,13 +35,16 @@ def new_ids(count: int, now: datetime) -> list[str]:
     ones cost a page of it each.
     """
     since = int((now - _EPOCH).total_seconds())
-    start = secrets.randbits(_RANDOM_BITS)
-    last = 1 << _RANDOM_BITS
-    whole = b"".join(
-        ((since % _SECONDS << _RANDOM_BITS) | (start + n) % last).to_bytes(10, "big") for n in range(count)
-    )
-    text = base64.b32hexencode(whole).decode().lower()
-    return [text[place : place + 16] for place in range(0, 16 * count, 16)]
+    number = since % _SECONDS << _RANDOM_BITS | secrets.randbelow((1 << _RANDOM_BITS) - count)
+    ids: list[str] = []
+    while len(ids) < count:
+        # a thousand numbers have all but their last two digits in common
+        place = number % len(_LAST_TWO)
+        some = _LAST_TWO[place : place + count - len(ids)]
+        start = base64.b32hexencode(number.to_bytes(10, "big")).decode().lower()[:-2]
+        ids += [start + end for end in some]
+        number += len(some)
+    return ids
 
 
 def taken_places(
