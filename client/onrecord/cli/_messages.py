@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
-
-from google.protobuf.timestamp_pb2 import Timestamp
+from typing import Any, TypeVar
 
 from onrecord import _request
 from onrecord._json import parse_time
@@ -16,45 +14,56 @@ from onrecord.errors import InvalidArgument
 from onrecord.types import Statement
 from onrecord.v1 import statement_pb2
 
-_TEXTS = ("text", "name", "context", "relayed_by", "original", "superseded_by")
-_TIMES = ("stated_time", "valid_from", "valid_until", "state_time")
+_TEXTS = frozenset(("text", "name", "context", "relayed_by", "original", "superseded_by"))
+_TIMES = frozenset(("stated_time", "valid_from", "valid_until", "state_time"))
+_SOURCE_TEXTS = frozenset(("uri", "title", "publisher"))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STANCES = {kind.removeprefix("STANCE_"): value for kind, value in statement_pb2.Stance.items()}
 _STATES = {kind.removeprefix("STATE_"): value for kind, value in statement_pb2.State.items()}
+
+
+Member = TypeVar("Member", bound=int)
 
 
 class _Slow(Exception):
     """Something here is not plain; the careful way says what, or knows how to read it."""
 
 
-def message_of(data: Mapping[str, Any]) -> statement_pb2.Statement:
-    """The message; InvalidArgument as of `Statement.from_dict`, for which whatever is not plain is left."""
+def fill(message: statement_pb2.Statement, data: Mapping[str, Any]) -> None:
+    """Write a statement into an empty message, in its place in a larger one: so that nothing is copied.
+
+    Raises InvalidArgument as `Statement.from_dict` does, for which whatever is not plain is left; the message then
+    holds a part.
+    """
     try:
-        return _quick(data)
+        _quick(message, data)
     except (_Slow, UnicodeError, ValueError, TypeError, OverflowError):
         fields = Fields()
-        message = _request.statement(fields, Statement.from_dict(data))
+        read = _request.statement(fields, Statement.from_dict(data))
         if fields.violations:
             raise InvalidArgument.of(fields.violations) from None
-        return message
+        message.CopyFrom(read)
 
 
-def _quick(data: Mapping[str, Any]) -> statement_pb2.Statement:
-    given: dict[str, Any] = {}
-    for key in _TEXTS:
-        if value := data.get(key):
-            given[key] = _text(value)
-    if (speaker := data.get("speaker")) is not None:
-        given["speaker"] = _speaker(speaker)
-    if source := data.get("source"):
-        given["source"] = _source(source)
-    for key in _TIMES:
-        if value := data.get(key):
-            given[key] = _time(_text(value))
-    if labels := data.get("labels"):
-        given["labels"] = _texts(labels)
-    given["stance"] = _member(_STANCES, data.get("stance"), "ASSERTED")
-    given["state"] = _member(_STATES, data.get("state"), "ACTIVE")
-    return statement_pb2.Statement(**given)
+def _quick(message: statement_pb2.Statement, data: Mapping[str, Any]) -> None:
+    for key, value in data.items():
+        if not value:  # absent, null or empty: which of them is not plain is the careful way's business
+            if value is not None and value != "" and key != "labels":
+                raise _Slow
+        elif key in _TEXTS:
+            setattr(message, key, _text(value))
+        elif key in _TIMES:
+            seconds, nanos = _time(_text(value))
+            moment = getattr(message, key)
+            moment.seconds, moment.nanos = seconds, nanos
+        elif key == "speaker":
+            _speaker(message.speaker, value)
+        elif key == "source":
+            _source(message.source, value)
+        elif key == "labels":
+            message.labels.extend(_texts(value))
+    message.stance = _member(_STANCES, data.get("stance"), "ASSERTED")
+    message.state = _member(_STATES, data.get("state"), "ACTIVE")
 
 
 def _text(value: object) -> str:
@@ -69,25 +78,29 @@ def _texts(value: object) -> list[str]:
     return [_text(item) for item in value]
 
 
-def _speaker(value: object) -> statement_pb2.Speaker:
+def _speaker(message: statement_pb2.Speaker, value: object) -> None:
     if type(value) is str:
-        return statement_pb2.Speaker(name=value)
+        message.name = value
+        return
     if type(value) is not dict:
         raise _Slow
-    return statement_pb2.Speaker(name=_text(value.get("name") or ""), aliases=_texts(value.get("aliases") or []))
+    message.name = _text(value.get("name") or "")
+    message.aliases.extend(_texts(value.get("aliases") or []))
 
 
-def _source(value: object) -> statement_pb2.Source:
+def _source(message: statement_pb2.Source, value: object) -> None:
     if type(value) is not dict:
         raise _Slow
-    uri, title, publisher = (_text(value.get(key) or "") for key in ("uri", "title", "publisher"))
-    made = statement_pb2.Source(uri=uri, title=title, publisher=publisher)
-    if moment := value.get("publish_time"):
-        made.publish_time.CopyFrom(_time(_text(moment)))
-    return made
+    for key, given in value.items():
+        if not given:
+            continue
+        if key == "publish_time":
+            message.publish_time.seconds, message.publish_time.nanos = _time(_text(given))
+        elif key in _SOURCE_TEXTS:
+            setattr(message, key, _text(given))
 
 
-def _member(known: Mapping[str, int], value: object, otherwise: str) -> int:
+def _member(known: Mapping[str, Member], value: object, otherwise: str) -> Member:
     found = known.get(value if type(value) is str else otherwise if value is None else "")
     if not found:  # unknown, in small letters, or unspecified
         raise _Slow
@@ -95,8 +108,7 @@ def _member(known: Mapping[str, int], value: object, otherwise: str) -> int:
 
 
 @lru_cache(4_096)
-def _time(text: str) -> Timestamp:
-    moment: datetime = parse_time(text)
-    made = Timestamp()
-    made.FromDatetime(moment)
-    return made
+def _time(text: str) -> tuple[int, int]:
+    """Seconds since 1970 and nanoseconds."""
+    since = parse_time(text) - _EPOCH
+    return since.days * 86_400 + since.seconds, since.microseconds * 1_000
