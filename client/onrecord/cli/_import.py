@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from onrecord._fill import fill
 from onrecord._places import too_large
 from onrecord._status import from_status
 from onrecord.cli._import_state import ImportState
-from onrecord.cli._messages import fill
 from onrecord.cli._statements_file import StatementFile
 from onrecord.errors import InvalidArgument, OnrecordError, Overloaded, Unavailable
 from onrecord.v1 import statement_service_pb2 as pb

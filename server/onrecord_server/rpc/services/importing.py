@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from onrecord_server.rpc.services.requests import Many, convert, many_key, place
 from onrecord_server.store.base import Stored
 
 MAX_FAILURES = 1_000  # listed in the answer of an import; the rest are counted
+EMBEDDING_AT_ONCE = 4  # messages of one import; they keep the model busy, and leave the queue to others
 OVERLOAD_TRIES = 20  # waits for room in the queue before an import gives up
 
 
@@ -50,6 +52,7 @@ class Turns:
         self._next = 0
         self._over: set[int] = set()
         self._moved: dict[int, asyncio.Event] = {}
+        self.embedding = asyncio.Semaphore(EMBEDDING_AT_ONCE)
 
     @asynccontextmanager
     async def of(self, index: int) -> AsyncIterator[None]:
@@ -95,20 +98,34 @@ async def put(
     """Outcomes in the messages' order. Without turns a full queue refuses the call; with turns it waits for room."""
     converted = [convert(message) for message in messages]
     drafts = [draft for draft in converted if isinstance(draft, StatementDraft)]
-    tries = 1 if turns is None else OVERLOAD_TRIES
-    while True:
-        try:
-            turn = None if turns is None else turns.of(index)
-            stored = await record.put(parent, drafts, request=request, defer_index=defer_index, turn=turn)
-            break
-        except Overloaded as busy:
-            if (tries := tries - 1) <= 0:
-                raise
-            await asyncio.sleep(busy.retry_after)
+    if turns is None:
+        stored = await record.put(parent, drafts, request=request, defer_index=defer_index)
+    else:
+        async with contextlib.nullcontext() if defer_index else turns.embedding:
+            stored = await _patiently(record, parent, drafts, request, defer_index, turns, index)
     if len(drafts) == len(converted):
         return stored
     wrong = {place: draft for place, draft in enumerate(converted) if isinstance(draft, InvalidInput)}
     return stored.among([None if isinstance(draft, InvalidInput) else draft for draft in converted], wrong)
+
+
+async def _patiently(
+    record: RecordKeeper,
+    parent: str,
+    drafts: Sequence[StatementDraft],
+    request: RequestKey | None,
+    defer_index: bool,
+    turns: Turns,
+    index: int,
+) -> Stored:
+    tries = OVERLOAD_TRIES
+    while True:
+        try:
+            return await record.put(parent, drafts, request=request, defer_index=defer_index, turn=turns.of(index))
+        except Overloaded as busy:
+            if (tries := tries - 1) <= 0:
+                raise
+            await asyncio.sleep(busy.retry_after)
 
 
 @dataclass(slots=True)
