@@ -22,6 +22,7 @@ from onrecord.v1 import statement_pb2
 _TEXTS = frozenset(("text", "name", "context", "relayed_by", "original", "superseded_by"))
 _TIMES = frozenset(("stated_time", "valid_from", "valid_until", "state_time"))
 _SOURCE_TEXTS = frozenset(("uri", "title", "publisher"))
+_NEVER_EMPTY = frozenset(("source", "labels", "stance", "state"))  # are no text that may be ""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STANCES = {kind.removeprefix("STANCE_"): value for kind, value in statement_pb2.Stance.items()}
 _STATES = {kind.removeprefix("STATE_"): value for kind, value in statement_pb2.State.items()}
@@ -73,8 +74,10 @@ def as_statement(given: object) -> Statement:
 
 def _quick(message: statement_pb2.Statement, data: Mapping[str, Any]) -> None:
     for key, value in data.items():
-        if not value:  # absent, null or empty: which of them is not plain is the careful way's business
-            if value is not None and value != "" and key != "labels":
+        if value is None:
+            continue
+        if value == "":
+            if key in _NEVER_EMPTY:
                 raise _Slow
         elif key in _TEXTS:
             setattr(message, key, _text(value))
@@ -150,15 +153,17 @@ def _speaker(message: statement_pb2.Speaker, value: object) -> None:
         return
     if type(value) is not dict:
         raise _Slow
-    message.name = _text(value.get("name") or "")
-    message.aliases.extend(_texts(value.get("aliases") or []))
+    if (name := value.get("name")) is not None:
+        message.name = _text(name)
+    if (aliases := value.get("aliases")) is not None:
+        message.aliases.extend(_texts(aliases))
 
 
 def _source(message: statement_pb2.Source, value: object) -> None:
     if type(value) is not dict:
         raise _Slow
     for key, given in value.items():
-        if not given:
+        if given is None or given == "":
             continue
         if key == "publish_time":
             message.publish_time.seconds, message.publish_time.nanos = _time(_text(given))
