@@ -31,7 +31,8 @@ class Indexed(Generic[Message]):
         return self.message.ByteSize()
 
 
-_ENVELOPE = 8  # tag and length of a repeated field's item, at most
+ENVELOPE = 8
+"""Bytes of tag and length of a repeated field's item, at most."""
 
 
 class Packer(Generic[Item]):
@@ -45,7 +46,7 @@ class Packer(Generic[Item]):
 
     def add(self, item: Item) -> list[Item] | None:
         """Take an item; the chunk before it when that has no room for it."""
-        cost = item.ByteSize() + _ENVELOPE
+        cost = item.ByteSize() + ENVELOPE
         full = None
         if self._chunk and (len(self._chunk) == self._most or self._size + cost > self._budget):
             full = self.rest()

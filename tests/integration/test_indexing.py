@@ -131,3 +131,43 @@ async def test_a_search_fills_in_what_waits_and_passes_over_what_the_model_fails
         "bees march": (0.0, False),
         POISON: (0.0, True),
     }
+
+
+async def test_an_import_that_begins_while_it_works_comes_first(
+    store: StatementStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defer(store, *(f"ants {n}" for n in range(600)))
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    class Held(Scripted):
+        async def embed(self, texts: Sequence[str], *, priority: Priority = Priority.INTERACTIVE) -> FloatArray:
+            began.set()
+            await go_on.wait()
+            return await super().embed(texts, priority=priority)
+
+    indexer = Indexer(store, Held())  # type: ignore[arg-type]
+    indexer.start()
+    await began.wait()
+    monkeypatch.setattr(indexing, "_QUIET_SECONDS", 60.0)
+    defer(store, "bees")
+    indexer.put()
+    go_on.set()
+    await until(store, 601 - 256)  # what was under way is finished
+    await asyncio.sleep(0.1)
+    assert store.pending_count() == 601 - 256
+    await indexer.stop()
+
+
+async def test_an_import_without_an_end_is_let_first_no_longer_than_patience_lasts(
+    store: StatementStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "_QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(indexing, "_PATIENCE_SECONDS", 0.2)
+    defer(store, *(f"ants {n}" for n in range(600)))
+    indexer = Indexer(store, Scripted())
+    indexer.put()
+    indexer.start()
+    await asyncio.sleep(0.1)
+    assert store.pending_count() == 600
+    await until(store, 0)
+    await indexer.stop()

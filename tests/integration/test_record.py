@@ -270,5 +270,5 @@ async def test_the_store_is_never_called_on_the_event_loop(store: StatementStore
     await record.list("")
     await record.delete(created.name)
     await record.ingest("", DOCUMENT, SOURCE)
-    assert called == {"put", "get", "list", "delete", "document_statements"}
+    assert called == {"put", "put_many", "get", "list", "delete", "document_statements"}
     store.close()

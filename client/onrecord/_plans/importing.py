@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from onrecord import _answer, _request
 from onrecord._channel import MESSAGE_BUDGET
+from onrecord._fill import fill
 from onrecord._places import at, too_large
 from onrecord._plans.record import fresh_id
 from onrecord._request import Fields
-from onrecord._split import Indexed, Packer
+from onrecord._split import ENVELOPE
 from onrecord._steps import END, PULL, Plan, Streamed
-from onrecord.errors import FieldViolation, InvalidArgument, OnrecordError
-from onrecord.types import ImportFailure, ImportReport, Statement
+from onrecord.errors import InvalidArgument, OnrecordError
+from onrecord.types import ImportFailure, ImportReport
 from onrecord.v1 import statement_pb2
 from onrecord.v1 import statement_service_pb2 as pb
 
@@ -47,6 +46,9 @@ class _Importer:
         fields.check()
         self._defer_index = bool(defer_index)
         self._timeout = timeout
+        self._chunk = self._empty()
+        self._places: list[int] = []  # of the chunk's statements among all that were given
+        self._size = 0
         self._read = 0
         self.created = 0
         self._replayed = 0
@@ -56,13 +58,18 @@ class _Importer:
 
     def run(self) -> Plan[None]:
         """Send everything."""
-        packer: Packer[Indexed[statement_pb2.Statement]] = Packer(most=CHUNK_ITEMS, budget=MESSAGE_BUDGET)
         while (given := (yield PULL)) is not END:
-            message = self._message(given)
-            if message is not None and (full := packer.add(message)):
-                yield from self._send(full)
-        if last := packer.rest():
-            yield from self._send(last)
+            if len(self._chunk.statements) == CHUNK_ITEMS:
+                yield from self._send()
+            if self._take(given) and self._size > MESSAGE_BUDGET and len(self._chunk.statements) > 1:
+                last = self._chunk.statements.pop()
+                index = self._places.pop()
+                yield from self._send()
+                self._chunk.statements.append(last)
+                self._places.append(index)
+                self._size = _size(last)
+        if self._chunk.statements:
+            yield from self._send()
 
     def report(self) -> ImportReport:
         """What was done so far."""
@@ -74,50 +81,44 @@ class _Importer:
         if len(self._failures) < MAX_FAILURES:
             self._failures.append(ImportFailure(index, at(error, index)))
 
-    def _message(self, given: Statement | Mapping[str, object] | str) -> Indexed[statement_pb2.Statement] | None:
+    def _take(self, given: object) -> bool:
+        """Write a statement into the chunk, or note what is wrong with it."""
         index = self._read
         self._read += 1
-        fields = Fields()
+        message = self._chunk.statements.add()
         try:
-            message = _request.statement(fields, as_statement(given), f"statements[{index}]")
-            fields.check()
+            fill(message, given, f"statements[{index}]")
         except InvalidArgument as error:
+            del self._chunk.statements[-1]
             self._fail(index, error)
-            return None
-        return Indexed(index, message)
+            return False
+        self._places.append(index)
+        self._size += _size(message)
+        return True
 
-    def _send(self, chunk: list[Indexed[statement_pb2.Statement]]) -> Plan[None]:
-        request = pb.ImportStatementsRequest(
-            parent=self._parent,
-            statements=[item.message for item in chunk],
-            request_id=fresh_id(),
-            defer_index=self._defer_index,
-        )
+    def _empty(self) -> pb.ImportStatementsRequest:
+        return pb.ImportStatementsRequest(parent=self._parent, defer_index=self._defer_index)
+
+    def _send(self) -> Plan[None]:
+        request, places = self._chunk, self._places
+        request.request_id = fresh_id()
+        self._chunk, self._places, self._size = self._empty(), [], 0
         try:
             answer = yield Streamed("record", "ImportStatements", [request], self._timeout)
         except InvalidArgument as error:
             if not too_large(error):
                 raise
-            self._fail(chunk[0].index, error)  # one statement too large for any message
+            self._fail(places[0], error)  # one statement too large for any message
             return
         report = _answer.import_report(answer)
         self.created += report.created_count
         self._replayed += report.replayed_count
         self._pending = report.pending_count
         for failure in report.failures:
-            if 0 <= failure.index < len(chunk):
-                self._fail(chunk[failure.index].index, failure.error)
+            if 0 <= failure.index < len(places):
+                self._fail(places[failure.index], failure.error)
 
 
-def as_statement(given: Statement | Mapping[str, object] | str) -> Statement:
-    """A statement from any of the forms that an import takes; InvalidArgument for any other."""
-    if isinstance(given, Statement):
-        return given
-    if isinstance(given, str):
-        return Statement(given)
-    if isinstance(given, Mapping):
-        return Statement.from_dict(given)
-    kind = type(given).__name__
-    raise InvalidArgument.of(
-        [FieldViolation("statement", f"needs a Statement, a dict or a str, not {kind}", "WRONG_TYPE")]
-    )
+def _size(message: statement_pb2.Statement) -> int:
+    """Bytes of a statement in its chunk, at most."""
+    return message.ByteSize() + ENVELOPE

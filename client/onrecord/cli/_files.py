@@ -25,6 +25,7 @@ from onrecord.cli._report import InputError
 
 STDIN = "-"
 PACKED = ".gz"
+_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SHOWN_KEY = 40  # code points of a key that a message repeats
 _OTHER_ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -43,7 +44,7 @@ class BadLine(Exception):
     """A line that is not what its file should hold; says why in one clause."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """A line that is not blank: its number in the file, from 1, and its bytes."""
 
@@ -57,13 +58,7 @@ class Line:
         except UnicodeDecodeError as error:
             raise BadLine(f"not UTF-8 at byte {error.start} of the line") from None
         try:
-            data = json.loads(
-                text,
-                parse_constant=_no_constant,
-                parse_float=_finite,
-                parse_int=_whole,
-                object_pairs_hook=_no_key_twice,
-            )
+            data = json.loads(text) if text.startswith(_BOM) else _decoder.decode(text)  # the former refuses it
         except json.JSONDecodeError as error:
             raise BadLine(f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}") from None
         except ValueError as error:
@@ -72,7 +67,8 @@ class Line:
             raise BadLine(_TOO_DEEP) from None
         if not isinstance(data, dict):
             raise BadLine("not a JSON object ({…})")
-        if self.raw.count(b"[") + self.raw.count(b"{") > MOST_NESTED and _depth(data) > MOST_NESTED:
+        many = len(self.raw) > MOST_NESTED and self.raw.count(b"[") + self.raw.count(b"{") > MOST_NESTED
+        if many and _depth(data) > MOST_NESTED:
             raise BadLine(_TOO_DEEP)
         return data
 
@@ -114,6 +110,12 @@ def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise BadLine(f"the key {twice[:_SHOWN_KEY]!r} stands in it twice")
     return found
+
+
+# made once: that takes as long as reading a short line
+_decoder = json.JSONDecoder(
+    parse_constant=_no_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=_no_key_twice
+)
 
 
 def shown(path: str) -> str:
@@ -192,7 +194,7 @@ def read_text(path: str) -> str:
             f"{shown(path)}: not UTF-8 at byte {error.start:,} (line {line:,}); convert it, for example with "
             f"`iconv -f latin1 -t utf8`"
         ) from None
-    return text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").replace("\r\n", "\n").replace("\r", "\n")
+    return text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines(path: str) -> Iterator[Line]:

@@ -6,17 +6,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from onrecord._fill import fill
 from onrecord._places import too_large
-from onrecord._split import Packer
 from onrecord._status import from_status
 from onrecord.cli._import_state import ImportState
-from onrecord.cli._messages import message_of
 from onrecord.cli._statements_file import StatementFile
 from onrecord.errors import InvalidArgument, OnrecordError, Overloaded, Unavailable
-from onrecord.v1 import statement_pb2
 from onrecord.v1 import statement_service_pb2 as pb
 
 if TYPE_CHECKING:
@@ -25,28 +23,25 @@ if TYPE_CHECKING:
 MESSAGE_ITEMS = 500
 MESSAGE_BYTES = 1_000_000
 """Small messages are acknowledged soon; the server takes up to 4 MiB."""
-IN_FLIGHT = 8
+_BY_DEFAULT = 64  # bytes
+IN_FLIGHT = 12
 PATIENCE = 60.0
 """Seconds that the server may be away or full, from the last acknowledgement."""
 
 
 @dataclass(slots=True)
-class _Line:
-    number: int
-    message: statement_pb2.Statement
-
-    def ByteSize(self) -> int:
-        return self.message.ByteSize()
-
-
-@dataclass(slots=True)
 class _Message:
-    """One message: its lines, and those bad ones that stand among or before them."""
+    """One message: the numbers of its lines, and those bad ones that stand among or before them."""
 
     number: int
-    lines: list[_Line]
-    last: int
-    bad: list[tuple[int, OnrecordError]] = field(default_factory=list)
+    request: pb.StreamImportStatementsRequest
+    lines: list[int]
+    bad: list[tuple[int, OnrecordError]]
+
+    @property
+    def last(self) -> int:
+        """Its last line."""
+        return self.lines[-1]
 
 
 class Import:
@@ -142,36 +137,45 @@ class Import:
                     if turn != self._turn:  # the next stream sends it
                         self._unsent.append(message)
                         return
-            yield pb.StreamImportStatementsRequest(
-                parent=self._file.parent,
-                statements=[line.message for line in message.lines],
-                request_id=f"{self._state.key}.{message.number}",
-                defer_index=self._defer_index,
-            )
+            yield message.request
 
     def _read(self) -> Iterator[_Message]:
-        """The file's lines behind those that are acknowledged, as messages."""
-        packer: Packer[_Line] = Packer(most=MESSAGE_ITEMS, budget=MESSAGE_BYTES)
+        """The file's lines behind those that are acknowledged, as messages, each written where it will be sent from."""
         self._left: list[tuple[int, OnrecordError]] = []
-        for number, data in self._file.numbered(self._state.line):
+        message, size = self._begin(), 0
+        for number, data, length in self._file.numbered(self._state.line):
+            if isinstance(data, OnrecordError):
+                self._left.append((number, data))
+                continue
+            # no statement is longer than its line, but for the collection in its name and what it has by default
+            length += len(self._file.parent) + _BY_DEFAULT
+            if message.lines and (len(message.lines) == MESSAGE_ITEMS or size + length > MESSAGE_BYTES):
+                yield self._complete(message)
+                message, size = self._begin(), 0
+            statements = message.request.statements
             try:
-                if isinstance(data, OnrecordError):
-                    raise data
-                line = _Line(number, message_of(data))
+                fill(statements.add(), data)
             except OnrecordError as error:
+                del statements[-1]
                 self._left.append((number, error))
                 continue
-            if full := packer.add(line):
-                yield self._message(full)
-        if last := packer.rest():
-            yield self._message(last)
+            message.lines.append(number)
+            size += length
+        if message.lines:
+            yield self._complete(message)
 
-    def _message(self, lines: list[_Line]) -> _Message:
-        last = lines[-1].number
-        bad = [one for one in self._left if one[0] < last]
-        self._left = [one for one in self._left if one[0] >= last]
+    def _begin(self) -> _Message:
+        request = pb.StreamImportStatementsRequest(parent=self._file.parent, defer_index=self._defer_index)
+        return _Message(0, request, [], [])
+
+    def _complete(self, message: _Message) -> _Message:
+        """Number it, and give it the bad lines up to its last."""
+        message.number = self._next
+        message.request.request_id = f"{self._state.key}.{message.number}"
+        message.bad = [one for one in self._left if one[0] < message.last]
+        self._left = [one for one in self._left if one[0] >= message.last]
         self._next += 1
-        return _Message(self._next - 1, lines, last, bad)
+        return message
 
     def _acknowledged(self, answer: pb.StreamImportStatementsResponse) -> None:
         with self._changed:
@@ -187,7 +191,7 @@ class Import:
             for failure in answer.failures:
                 place = failure.index - answer.first_index
                 if 0 <= place < len(message.lines):
-                    failed.append((message.lines[place].number, from_status(failure.status)))
+                    failed.append((message.lines[place], from_status(failure.status)))
             self._open.popleft()
             self._changed.notify_all()
         for number, error in sorted(failed, key=lambda one: one[0]):

@@ -59,15 +59,15 @@ class StatementFile:
         self._unread: set[str] = set()
 
     def __iter__(self) -> Iterator[dict[str, object]]:
-        for number, data in self.numbered():
+        for number, data, _ in self.numbered():
             if isinstance(data, OnrecordError):
                 self._bad(number, data)
                 continue
             self._numbers.append(number)
             yield data
 
-    def numbered(self, after: int = 0) -> Iterator[tuple[int, dict[str, object] | OnrecordError]]:
-        """Each line behind the line `after`: its number, and its statement or what is wrong with it."""
+    def numbered(self, after: int = 0) -> Iterator[tuple[int, dict[str, object] | OnrecordError, int]]:
+        """Each line behind the line `after`: its number, its statement or what is wrong with it, and its bytes."""
         for line in read_lines(self.path):
             if line.number <= after:
                 continue
@@ -75,15 +75,17 @@ class StatementFile:
                 data = line.json_object()
                 if "text" not in data:
                     raise BadLine('no "text"')
-                yield line.number, self._named(data)
+                yield line.number, self._named(data), len(line.raw)
             except BadLine as error:
-                yield line.number, InvalidArgument(str(error), reason="BAD_LINE")
+                yield line.number, InvalidArgument(str(error), reason="BAD_LINE"), len(line.raw)
 
     def refuse(self, number: int, error: OnrecordError) -> None:
         """Report a line that the record did not take."""
         self._bad(number, renamed(error, partial(_FIELD.sub, "")))
 
     def _named(self, data: dict[str, object]) -> dict[str, object]:
+        if data.keys() <= _KEYS and not data.get("name"):
+            return data  # as most are: nothing to read an id from, and no key that is not read
         name, given = data.get("name"), data.get("id")
         identifier, used = "", {"id"}
         if isinstance(name, str) and name:

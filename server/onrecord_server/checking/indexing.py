@@ -24,7 +24,7 @@ from onrecord_server.store.base import FloatArray, Hit, Pending, StatementStore
 
 _AT_ONCE = 256  # embedded and stored together
 _QUIET_SECONDS = 1.0  # embedding stands back while an import that puts it off is under way …
-_PATIENCE_SECONDS = 30.0  # … but no longer than this, or a steady trickle would keep it away for good
+_PATIENCE_SECONDS = 30.0  # … but no longer than this, or a steady trickle would keep it away; then it works as long
 _AFTER_FAILURE_SECONDS = 5.0  # the disk was full, say
 
 _NOTHING: FloatArray = np.empty((0, 0), np.float32)
@@ -54,6 +54,7 @@ class Indexer:
         self._wake = asyncio.Event()
         self._wake.set()  # what the last run left
         self._last_put = 0.0
+        self._impatient_until = 0.0
         self._task: asyncio.Task[None] | None = None
         self._hopeless: set[int] = set()  # row ids of what the model fails on
 
@@ -78,18 +79,22 @@ class Indexer:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._until_quiet()
                 await self._all()
 
     async def _until_quiet(self) -> None:
         loop = asyncio.get_running_loop()
         patience = loop.time() + _PATIENCE_SECONDS
-        while (left := min(patience, self._last_put + _QUIET_SECONDS) - loop.time()) > 0:  # noqa: ASYNC110 - the end moves
+        if loop.time() < self._impatient_until:
+            return
+        while (left := min(patience, self._last_put + _QUIET_SECONDS) - loop.time()) > 0:
             await asyncio.sleep(left)
+            if loop.time() >= patience:
+                self._impatient_until = patience + _PATIENCE_SECONDS
 
     async def _all(self) -> None:
         """Until nothing waits any more."""
         after = 0
+        await self._until_quiet()
         while some := await asyncio.to_thread(self._store.pending, _AT_ONCE, after):
             after = some[-1].row_id
             try:
@@ -102,6 +107,7 @@ class Indexer:
                 _log.warning("embedding in the background: %s; trying again", error.message)
                 await asyncio.sleep(_AFTER_FAILURE_SECONDS)
                 after = some[0].row_id - 1
+            await self._until_quiet()  # another import may have begun
 
     async def _embed(self, some: Sequence[Pending]) -> tuple[FloatArray, list[Pending]]:
         """Vectors, and the statements that they are of: all but those that the model fails on."""

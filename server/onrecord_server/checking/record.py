@@ -17,11 +17,12 @@ from onrecord_server.checking.batching import Priority
 from onrecord_server.checking.changes import Changes
 from onrecord_server.checking.collections import Collections
 from onrecord_server.checking.indexing import Embedder, fill
+from onrecord_server.checking.puts import Puts
 from onrecord_server.domain import limits, validation
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, ModelUnusable, OnrecordError
 from onrecord_server.domain.types import RequestKey, Source, Statement, StatementDraft, StatementFilter
 from onrecord_server.ingest import Tagger, document_id, ingest_document
-from onrecord_server.store.base import FloatArray, Found, Page, Snapshot, StatementStore, Stored
+from onrecord_server.store.base import FloatArray, Found, Page, Put, Snapshot, StatementStore, Stored
 
 # Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
 _DOCUMENT_PREFIX = 16
@@ -62,6 +63,7 @@ class Record:
         self._tagger = tagger
         self._worker = worker
         self._deferred = deferred
+        self._puts = Puts(store)
         self._storing_document = asyncio.Lock()
         self._storing: set[asyncio.Task[IngestResult]] = set()  # so that none is collected before it is done
         self.changes = Changes(store, worker)
@@ -99,30 +101,27 @@ class Record:
         error in its place.
 
         request: as in `create`. defer_index: store them without embeddings, which are made afterwards. turn: entered
-        for the time of storing, when all else is done. offset: of the drafts' places in the errors' fields. Raises what
-        stops everything: InvalidInput (parent), Overloaded, StoreFull, RequestIdReused, …
+        when all else is done, and left when they are in line for the store, which keeps to the order. offset: of the
+        drafts' places in the errors' fields. Raises what stops everything: InvalidInput (parent), Overloaded,
+        StoreFull, RequestIdReused, …
         """
         parent = validation.parse_parent(parent)
         wrong: dict[int, OnrecordError] = {}
         for position, draft in enumerate(drafts):
-            if violations := validation.draft_violations(draft, f"statements[{offset + position}]", parent=parent):
-                wrong[position] = InvalidInput(violations)
-        places = [position for position in range(len(drafts)) if position not in wrong]
-        sound = [drafts[position] for position in places] if wrong else drafts
-        stored = await self._replayed(parent, sound, request)
+            if validation.draft_violations(draft, "", parent=parent):  # what is wrong is looked at again, to say where
+                place = f"statements[{offset + position}]"
+                wrong[position] = InvalidInput(validation.draft_violations(draft, place, parent=parent))
+        sound = [draft for position, draft in enumerate(drafts) if position not in wrong] if wrong else drafts
+        stored = None if defer_index else await self._replayed(parent, sound, request)
         if stored is None:
             failed: dict[int, OnrecordError] = {}
             vectors = None if defer_index else await self._embed_all([draft.text for draft in sound], failed)
             async with turn or nullcontext():
-                stored = await asyncio.to_thread(
-                    self._store.put, parent, sound, vectors, request=request, failed=failed
-                )
+                storing = self._puts.add(Put(parent, sound, vectors, request, failed))
+            stored = await storing
             if defer_index and not stored.replayed:
                 self._deferred()
-        if not wrong:
-            return stored
-        found = {**dict(zip(places, stored.outcomes, strict=True)), **wrong}
-        return replace(stored, outcomes=[found[position] for position in range(len(drafts))])
+        return stored.among(drafts, wrong)
 
     async def import_statements(
         self, parent: str, drafts: Sequence[StatementDraft]

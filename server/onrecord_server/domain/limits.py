@@ -137,7 +137,7 @@ IMPORT_CHUNK = Limit(
 )
 IMPORT_AHEAD = Limit(
     "import_messages_ahead",
-    4,
+    8,
     "items",
     "",
     "Messages of one import that are read before the answer to the first; further ones wait in the transport.",

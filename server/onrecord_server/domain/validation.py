@@ -48,6 +48,7 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
+_ACTIVE = State.ACTIVE  # looking a member up in its enum takes longer than all that is asked of it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH
@@ -70,7 +71,13 @@ def text_violations(field: str, value: str, limit: Limit, *, required: bool) -> 
         if not required:
             return []
         return [FieldViolation(field, "REQUIRED", f"is empty; give 1 to {limit.value:,} {limit.unit}")]
-    if len(value) <= limit.value and value.isascii() and value.isprintable() and not value.isspace():
+    # printable: no control character, no surrogate, no blank but the space; and it begins with something visible
+    if (
+        len(value) <= limit.value
+        and value.isprintable()
+        and value[0] != " "
+        and (value.isascii() or not _INVISIBLE.match(value))
+    ):
         return []  # as nearly all are; the rest looks closer
     found: list[FieldViolation] = []
     if len(value) > limit.value:
@@ -97,24 +104,28 @@ def draft_violations(draft: StatementDraft, prefix: str = "statement", *, parent
     found: list[FieldViolation] = []
     if draft.name:
         found += _name_violations(f"{at}name", draft.name, parent)
-    found += _state_violations(draft, at, parent)
-    for field, value, limit, required in (
-        ("text", draft.text, limits.STATEMENT_CODE_POINTS, True),
-        ("context", draft.context, limits.CONTEXT_CODE_POINTS, False),
-        ("speaker.name", draft.speaker.name, limits.NAME_CODE_POINTS, False),
-        ("relayed_by", draft.relayed_by, limits.NAME_CODE_POINTS, False),
-        ("document", draft.document, limits.NAME_CODE_POINTS, False),
-        ("original", draft.original, limits.STATEMENT_CODE_POINTS, False),
-    ):
-        if value or required:
-            found += text_violations(at + field, value, limit, required=required)
+    if draft.state is not _ACTIVE or draft.superseded_by or draft.state_time is not None:
+        found += _state_violations(draft, at, parent)
+    # one by one, for imports spend their time here: what is empty is not looked at
+    found += text_violations(f"{at}text", draft.text, limits.STATEMENT_CODE_POINTS, required=True)
+    if draft.context:
+        found += text_violations(f"{at}context", draft.context, limits.CONTEXT_CODE_POINTS, required=False)
+    if name := draft.speaker.name:
+        found += text_violations(f"{at}speaker.name", name, limits.NAME_CODE_POINTS, required=False)
+    if draft.relayed_by:
+        found += text_violations(f"{at}relayed_by", draft.relayed_by, limits.NAME_CODE_POINTS, required=False)
+    if draft.document:
+        found += text_violations(f"{at}document", draft.document, limits.NAME_CODE_POINTS, required=False)
+    if draft.original:
+        found += text_violations(f"{at}original", draft.original, limits.STATEMENT_CODE_POINTS, required=False)
     if aliases := draft.speaker.aliases:
         found += _list_violations(f"{at}speaker.aliases", aliases, limits.ALIASES, limits.NAME_CODE_POINTS)
     if draft.labels:
         found += _list_violations(f"{at}labels", draft.labels, limits.LABELS, limits.LABEL_CODE_POINTS)
     if draft.source is not NO_SOURCE:
         found += source_violations(draft.source, f"{at}source")
-    found += _validity_violations(draft, at)
+    if draft.stated_time is not None or draft.valid_from is not None or draft.valid_until is not None:
+        found += _validity_violations(draft, at)
     span = draft.original_span
     if span is not None and not 0 <= span.start <= span.end < 2**31:
         message = "does not run forwards; start is at least 0 and end at least start"
@@ -125,12 +136,16 @@ def draft_violations(draft: StatementDraft, prefix: str = "statement", *, parent
 def source_violations(source: Source, prefix: str = "source") -> list[FieldViolation]:
     """What is wrong with a source."""
     at = f"{prefix}." if prefix else ""
-    return [
-        *text_violations(f"{at}uri", source.uri, limits.URI_CODE_POINTS, required=False),
-        *text_violations(f"{at}title", source.title, limits.TITLE_CODE_POINTS, required=False),
-        *text_violations(f"{at}publisher", source.publisher, limits.NAME_CODE_POINTS, required=False),
-        *time_violations(f"{at}publish_time", source.publish_time),
-    ]
+    found: list[FieldViolation] = []
+    if source.uri:
+        found += text_violations(f"{at}uri", source.uri, limits.URI_CODE_POINTS, required=False)
+    if source.title:
+        found += text_violations(f"{at}title", source.title, limits.TITLE_CODE_POINTS, required=False)
+    if source.publisher:
+        found += text_violations(f"{at}publisher", source.publisher, limits.NAME_CODE_POINTS, required=False)
+    if source.publish_time is not None:
+        found += time_violations(f"{at}publish_time", source.publish_time)
+    return found
 
 
 def collection_violations(draft: CollectionDraft, prefix: str = "collection") -> list[FieldViolation]:
@@ -295,8 +310,6 @@ def _name_violations(field: str, name: str, parent: str) -> list[FieldViolation]
 
 
 def _state_violations(draft: StatementDraft, at: str, parent: str) -> list[FieldViolation]:
-    if draft.state is State.ACTIVE and not draft.superseded_by and draft.state_time is None:
-        return []
     found = time_violations(f"{at}state_time", draft.state_time)
     if draft.state is State.ACTIVE and draft.state_time is not None:
         message = "is set for a statement that is active; leave it empty, or set the state"
@@ -326,8 +339,6 @@ def _list_violations(
 
 
 def _validity_violations(draft: StatementDraft, at: str) -> list[FieldViolation]:
-    if draft.stated_time is None and draft.valid_from is None and draft.valid_until is None:
-        return []
     found = [
         *time_violations(f"{at}stated_time", draft.stated_time),
         *time_violations(f"{at}valid_from", draft.valid_from),

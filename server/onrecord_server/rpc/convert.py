@@ -8,8 +8,11 @@ learns of all bad fields at once. Limits and blank texts are not judged here; do
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -31,6 +34,7 @@ from onrecord_server.domain.types import (
     Statement,
     StatementDraft,
     StatementFilter,
+    draft_of,
 )
 from onrecord_server.domain.validation import NO_SOURCE
 from onrecord_server.rpc.enums import (
@@ -45,7 +49,10 @@ _MIN_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z, as google.protobuf.Times
 _MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
 _TimeName = Literal["stated_time", "valid_from", "valid_until", "state_time"]
 _TIMES: tuple[_TimeName, ...] = ("stated_time", "valid_from", "valid_until", "state_time")
-_NOBODY = Speaker()
+_REMEMBERED = 4_096  # of each kind of value …
+_SHORT = 512  # … whose texts are no longer than this together
+_EMPTY_DRAFT = StatementDraft("", source=NO_SOURCE)
+_Read = Callable[[Any, str, list[FieldViolation]], object]
 _BOUNDS = ("stated_from", "stated_until")
 
 
@@ -57,12 +64,23 @@ def timestamp_to_proto(when: datetime) -> Timestamp:
 
 def timestamp_from_proto(message: Timestamp, field: str, violations: list[FieldViolation]) -> datetime | None:
     """The instant in UTC, cut to the microsecond; None and a OUT_OF_RANGE violation when no calendar holds it."""
-    if _MIN_SECONDS <= message.seconds <= _MAX_SECONDS and 0 <= message.nanos < 1_000_000_000:
-        return _EPOCH + timedelta(seconds=message.seconds, microseconds=message.nanos // 1_000)
+    seconds, nanos = message.seconds, message.nanos
+    if _MIN_SECONDS <= seconds <= _MAX_SECONDS and 0 <= nanos < 1_000_000_000:
+        return _instant(seconds, nanos // 1_000)
     violations.append(
         FieldViolation(field, "OUT_OF_RANGE", "not a time between the years 1 and 9999; send a valid Timestamp")
     )
     return None
+
+
+# What the statements of an import have in common: days, speakers, publishers. Values do not change, so they are shared.
+@lru_cache(_REMEMBERED)
+def _instant(seconds: int, microseconds: int) -> datetime:
+    return _EPOCH + timedelta(0, seconds, microseconds)
+
+
+_speaker = lru_cache(_REMEMBERED)(Speaker)
+_source = lru_cache(_REMEMBERED)(Source)
 
 
 def stance_from_proto(value: int, field: str, violations: list[FieldViolation]) -> Stance:
@@ -95,7 +113,10 @@ def speaker_to_proto(speaker: Speaker) -> statement_pb.Speaker:
 
 def speaker_from_proto(message: statement_pb.Speaker) -> Speaker:
     """A speaker."""
-    return Speaker(message.name, tuple(message.aliases))
+    name, aliases = message.name, message.aliases
+    if aliases or len(name) > _SHORT:
+        return Speaker(name, tuple(aliases))
+    return _speaker(name)
 
 
 def source_to_proto(source: Source) -> statement_pb.Source:
@@ -111,7 +132,10 @@ def source_from_proto(message: statement_pb.Source, field: str, violations: list
     published = None
     if message.HasField("publish_time"):
         published = timestamp_from_proto(message.publish_time, f"{field}.publish_time", violations)
-    return Source(uri=message.uri, title=message.title, publisher=message.publisher, publish_time=published)
+    uri, title, publisher = message.uri, message.title, message.publisher
+    if len(uri) + len(title) + len(publisher) > _SHORT:
+        return Source(uri, title, publisher, published)
+    return _source(uri, title, publisher, published)
 
 
 def statement_to_proto(statement: StatementDraft) -> statement_pb.Statement:
@@ -149,39 +173,40 @@ def statement_to_proto(statement: StatementDraft) -> statement_pb.Statement:
 def draft_from_proto(message: statement_pb.Statement, field: str, violations: list[FieldViolation]) -> StatementDraft:
     """A statement to be created. Output-only fields (document, original_span, create_time, etag …) are ignored.
 
-    Imports spend their time here: what is not set is not looked at twice, and arguments go by position.
+    Imports spend their time here: only what is set is looked at, and the draft is made at once.
     """
-    has = message.HasField
-    stated = time_from_proto(message, "stated_time", field, violations) if has("stated_time") else None
-    valid_from = time_from_proto(message, "valid_from", field, violations) if has("valid_from") else None
-    valid_until = time_from_proto(message, "valid_until", field, violations) if has("valid_until") else None
-    state_time = time_from_proto(message, "state_time", field, violations) if has("state_time") else None
-    return StatementDraft(
-        message.text,
-        message.name,
-        message.context,
-        speaker_from_proto(message.speaker) if has("speaker") else _NOBODY,
-        message.relayed_by,
-        STANCE_FROM_PROTO.get(message.stance) or stance_from_proto(message.stance, f"{field}.stance", violations),
-        source_from_proto(message.source, f"{field}.source", violations) if has("source") else NO_SOURCE,
-        stated,
-        valid_from,
-        valid_until,
-        tuple(message.labels),
-        "",
-        message.original,
-        None,
-        STATE_FROM_PROTO.get(message.state) or state_from_proto(message.state, f"{field}.state", violations),
-        message.superseded_by,
-        state_time,
-    )
+    values = _NOTHING.copy()
+    for descriptor, value in message.ListFields():
+        if (known := _READ.get(descriptor)) is not None:
+            place, read = known
+            values[place] = value if read is None else read(value, field, violations)
+    return draft_of(values)
 
 
-def time_from_proto(
-    message: statement_pb.Statement, name: _TimeName, field: str, violations: list[FieldViolation]
-) -> datetime | None:
-    """One of a statement's times."""
-    return timestamp_from_proto(getattr(message, name), f"{field}.{name}", violations)
+def _time(name: str) -> _Read:
+    return lambda value, field, violations: timestamp_from_proto(value, f"{field}.{name}", violations)
+
+
+# How each field of a statement is read: with the value, the statement's path and the violations; None: as it is.
+_READERS: dict[str, _Read | None] = {
+    **dict.fromkeys(("text", "name", "context", "relayed_by", "original", "superseded_by")),
+    **{name: _time(name) for name in _TIMES},
+    "speaker": lambda value, field, violations: speaker_from_proto(value),
+    "stance": lambda value, field, violations: (
+        STANCE_FROM_PROTO.get(value) or stance_from_proto(value, f"{field}.stance", violations)
+    ),
+    "source": lambda value, field, violations: source_from_proto(value, f"{field}.source", violations),
+    "labels": lambda value, field, violations: tuple(value),
+    "state": lambda value, field, violations: (
+        STATE_FROM_PROTO.get(value) or state_from_proto(value, f"{field}.state", violations)
+    ),
+}
+_NOTHING = [getattr(_EMPTY_DRAFT, one.name) for one in fields(StatementDraft)]
+_READ = {
+    statement_pb.Statement.DESCRIPTOR.fields_by_name[one.name]: (place, _READERS[one.name])
+    for place, one in enumerate(fields(StatementDraft))
+    if one.name in _READERS
+}
 
 
 def collection_to_proto(collection: Collection) -> statement_pb.Collection:

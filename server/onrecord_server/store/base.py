@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -22,8 +22,11 @@ from onrecord_server.domain.types import (
     StatementDraft,
     StatementFilter,
 )
+from onrecord_server.store.rows import as_stored
 
 FloatArray = npt.NDArray[np.float32]
+
+_NO_DRAFT = StatementDraft("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,55 @@ class CollectionPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of drafts: a statement or an error for each, in their order.
+class Put:
+    """Drafts to be stored together; see StatementStore.put for what each field means."""
 
-    `replayed`: the request had been answered before, and these are the outcomes of then. `pending`: statements of the
+    parent: str
+    drafts: Sequence[StatementDraft]
+    vectors: FloatArray | None = None
+    request: RequestKey | None = None
+    failed: Mapping[int, OnrecordError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of drafts: a name or an error for each, in their order.
+
+    names: resource names, "" for a draft that was not stored. errors: of these, by place. time, revision: of the write.
+    `replayed`: the request had been answered before, and this is its answer of then. `pending`: statements of the
     collection that wait for their embedding now.
     """
 
-    outcomes: builtins.list[Statement | OnrecordError]
-    replayed: bool
-    pending: int
+    drafts: Sequence[StatementDraft]
+    names: Sequence[str]
+    errors: Mapping[int, OnrecordError]
+    time: datetime
+    revision: int
+    replayed: bool = False
+    pending: int = 0
+
+    @property
+    def outcomes(self) -> builtins.list[Statement | OnrecordError]:
+        """A statement or an error for each draft; made when it is asked for, which an import never does."""
+        return [
+            as_stored(draft, name, now=self.time, revision=self.revision) if name else self.errors[place]
+            for place, (draft, name) in enumerate(zip(self.drafts, self.names, strict=True))
+        ]
+
+    def among(self, drafts: Sequence[StatementDraft | None], errors: Mapping[int, OnrecordError]) -> Stored:
+        """The same among more drafts, some of which never came this far: their errors by place, None where no draft is.
+
+        The drafts without an error are those of this answer, in their order.
+        """
+        if not errors:
+            return self
+        places = [place for place in range(len(drafts)) if place not in errors]
+        names = [""] * len(drafts)
+        for place, name in zip(places, self.names, strict=True):
+            names[place] = name
+        failed = {**errors, **{places[place]: error for place, error in self.errors.items()}}
+        whole = [_NO_DRAFT if draft is None else draft for draft in drafts]
+        return replace(self, drafts=whole, names=names, errors=failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +224,14 @@ class StatementStore(Protocol):
         AlreadyExists, and keep nothing. request: when it was answered before, change nothing and give the outcomes of
         then; else keep them with what is stored. Raises RequestIdReused. failed: errors of drafts, by place, that are
         passed over; their vectors are not looked at.
+        """
+        ...
+
+    def put_many(self, puts: Sequence[Put]) -> builtins.list[Stored | Exception]:
+        """As many calls of `put`, one after the other, and what each would return or raise.
+
+        They share a transaction and so the wait for the disk, and are durable when this returns. What keeps one from
+        being stored keeps only that one.
         """
         ...
 

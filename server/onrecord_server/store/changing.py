@@ -59,7 +59,7 @@ def find(connection: sqlite3.Connection, name: str) -> Row:
 def rewrite(connection: sqlite3.Connection, row: Row, draft: StatementDraft) -> Statement:
     """Give a row the draft's fields; it keeps its name and its time of creation. Words follow by a trigger."""
     old, now, revision = row.statement, datetime.now(UTC), revision_of(connection) + 1
-    made = as_stored(draft, parent_of(old.name), statement_id=id_of(old.name), now=now, revision=revision)
+    made = as_stored(draft, old.name, now=now, revision=revision)
     # never backwards, though the machine's clock may be
     made = replace(made, create_time=old.create_time, update_time=max(now, old.update_time or now))
     connection.execute(_REWRITE, (*row_of(made, revision), row.row_id))

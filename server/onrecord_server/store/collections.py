@@ -52,10 +52,23 @@ def revision_of(connection: sqlite3.Connection) -> int:
 def count_write(connection: sqlite3.Connection, collection: int = 0, added: int = 0) -> None:
     """Keep the number of statements and the number of writes in step with a write."""
     if added:
-        connection.execute(
-            "UPDATE collections SET statement_count = statement_count + ? WHERE id = ?", (added, collection)
-        )
-    connection.execute("UPDATE record SET revision = revision + 1")
+        count_added(connection, collection, added, 0)
+    count_writes(connection, 1)
+
+
+def count_writes(connection: sqlite3.Connection, writes: int) -> None:
+    """So many writes were made."""
+    connection.execute("UPDATE record SET revision = revision + ?", (writes,))
+
+
+def count_added(connection: sqlite3.Connection, collection: int, added: int, deferred: int) -> int:
+    """So many statements came to a collection, of which some wait for their embedding; how many of it wait now."""
+    (waiting,) = connection.execute(
+        "UPDATE collections SET statement_count = statement_count + ?, pending_count = pending_count + ? WHERE id = ? "
+        "RETURNING pending_count",
+        (added, deferred, collection),
+    ).fetchone()
+    return int(waiting)
 
 
 class CollectionTable:
@@ -85,6 +98,7 @@ class CollectionTable:
             if request:
                 answer = requests.Answer(now, revision, (name.removeprefix("collections/"),), {})
                 requests.remember(connection, SCOPE, request, answer)
+                requests.sweep(connection, now)
         return made
 
     def get(self, name: str) -> Collection:

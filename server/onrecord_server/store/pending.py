@@ -49,12 +49,11 @@ def settle(
     return settled
 
 
-def note(connection: sqlite3.Connection, collection: int, ids: range) -> None:
-    """These, just inserted, are still to be embedded."""
+def note(connection: sqlite3.Connection, rows: range) -> None:
+    """These, just inserted, are still to be embedded. Counting them is the caller's (collections.count_added)."""
     connection.execute(
-        "INSERT INTO pending_embeddings SELECT id FROM statements WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])
+        "INSERT INTO pending_embeddings SELECT id FROM statements WHERE id BETWEEN ? AND ?", (rows[0], rows[-1])
     )
-    connection.execute("UPDATE collections SET pending_count = pending_count + ? WHERE id = ?", (len(ids), collection))
 
 
 def renew(connection: sqlite3.Connection, collection: int, ids: Sequence[int]) -> None:

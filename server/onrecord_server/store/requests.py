@@ -66,19 +66,22 @@ def damaged() -> StoreDamaged:
 
 
 def remember(connection: sqlite3.Connection, scope: str, key: RequestKey, answer: Answer) -> None:
-    """Keep an answer, and forget the oldest where there are too many or they have outlived their time."""
+    """Keep an answer. `sweep` follows, once a transaction."""
     text = json.dumps(
         (microseconds(answer.time), answer.revision, answer.ids, dict(answer.failed)), separators=(",", ":")
     )
-    (last,) = connection.execute(
-        "INSERT OR REPLACE INTO requests (scope, request_id, fingerprint, answer, create_time) VALUES (?, ?, ?, ?, ?) "
-        "RETURNING id",
+    connection.execute(
+        "INSERT OR REPLACE INTO requests (scope, request_id, fingerprint, answer, create_time) VALUES (?, ?, ?, ?, ?)",
         (scope, key.request_id, key.fingerprint, text, microseconds(answer.time)),
-    ).fetchone()
-    connection.execute("DELETE FROM requests WHERE id <= ?", (last - REQUEST_IDS.value,))
+    )
+
+
+def sweep(connection: sqlite3.Connection, now: datetime) -> None:
+    """Forget the oldest answers where there are too many or they have outlived their time."""
+    connection.execute("DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (REQUEST_IDS.value,))
     connection.execute(
         "DELETE FROM requests WHERE create_time < ? AND id IN (SELECT id FROM requests ORDER BY id LIMIT ?)",
-        (microseconds(answer.time - _KEPT), _FORGOTTEN_AT_ONCE),
+        (microseconds(now - _KEPT), _FORGOTTEN_AT_ONCE),
     )
 
 

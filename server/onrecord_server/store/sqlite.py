@@ -15,16 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from onrecord_server.domain import validation
-from onrecord_server.domain.errors import AlreadyExists, ModelError, OnrecordError, StoreError, StoreUnusable
+from onrecord_server.domain.errors import OnrecordError, StoreError, StoreUnusable
 from onrecord_server.domain.types import (
-    CollectionDraft,
     RequestKey,
     Statement,
     StatementDraft,
     StatementFilter,
 )
-from onrecord_server.store import changing, collections, damage, inserting, page_tokens, pending, requests
-from onrecord_server.store.base import FloatArray, Inspection, Page, Pending, Stored
+from onrecord_server.store import changing, collections, damage, page_tokens, pending, requests
+from onrecord_server.store.base import FloatArray, Inspection, Page, Pending, Put, Stored
 from onrecord_server.store.collections import CollectionTable
 from onrecord_server.store.connections import DAMAGED, Connections
 from onrecord_server.store.damage import fetch, readable
@@ -32,7 +31,8 @@ from onrecord_server.store.filtering import Filters, digest
 from onrecord_server.store.indexes import Indexes
 from onrecord_server.store.lexical import WordCutter
 from onrecord_server.store.mending import mended
-from onrecord_server.store.rows import COLUMNS, as_stored, id_of, statement_of
+from onrecord_server.store.putting import Embedded, Transaction, replayed
+from onrecord_server.store.rows import COLUMNS, statement_of
 from onrecord_server.store.searchable import Searchable
 from onrecord_server.store.snapshot import Snapshot
 from onrecord_server.store.vectors import VectorIndex
@@ -89,7 +89,6 @@ class SqliteStore(Searchable):
             self.close()
             raise
 
-    @mended
     def put(
         self,
         parent: str,
@@ -101,40 +100,47 @@ class SqliteStore(Searchable):
         failed: Mapping[int, OnrecordError] | None = None,
     ) -> Stored:
         """See StatementStore.put."""
-        failed = failed or {}
-        self._check_vectors(vectors, len(drafts))
-        if any(draft.name and validation.parent_of(draft.name) != parent for draft in drafts):
-            raise ValueError("a draft's name lies in another collection than the parent")
+        one = Put(parent, drafts, vectors, request, failed or {})
+        self._check(one)
         if not drafts and request is None:
-            return Stored([], False, self.pending_count(parent))
-        now = datetime.now(UTC)
+            return Stored([], [], {}, datetime.now(UTC), self.revision(), False, self.pending_count(parent))
+        (answer,) = self._put([one], all_or_none=all_or_none)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def put_many(self, puts: Sequence[Put]) -> builtins.list[Stored | Exception]:
+        """See StatementStore.put_many."""
+        for one in puts:
+            self._check(one)
+        try:
+            return self._put(puts)
+        except Exception:
+            if len(puts) == 1:
+                raise
+        # together they were undone; alone each meets its own fate
+        answers: builtins.list[Stored | Exception] = []
+        for one in puts:
+            try:
+                answers += self._put([one])
+            except Exception as error:
+                answers.append(error)
+        return answers
+
+    @mended
+    def _put(self, puts: Sequence[Put], *, all_or_none: bool = False) -> builtins.list[Stored | Exception]:
+        """Their answers, or what undid them all."""
         with self._db.exclusive():
             with self._db.writing() as connection:
-                if request and (answer := requests.look_up(connection, parent, request, now)):
-                    return Stored(_replayed(parent, drafts, answer), True, pending.count(connection, parent))
-                revision = collections.revision_of(connection) + 1
-                collection, _ = collections.find(connection, parent)
-                outcomes, kept = _outcomes(connection, collection, parent, drafts, failed, now, revision)
-                if all_or_none and (errors := [item for item in outcomes if isinstance(item, OnrecordError)]):
-                    raise errors[0]
-                ids = range(0)
-                if kept:
-                    collection = collection or collections.make(connection, CollectionDraft(parent), now, revision)
-                    made = [outcome for outcome in outcomes if isinstance(outcome, Statement)]
-                    ids = inserting.insert(connection, collection, made, revision)
-                    if vectors is None:
-                        pending.note(connection, collection, ids)
-                    else:
-                        vectors = vectors if len(kept) == len(drafts) else vectors[kept]
-                        inserting.insert_vectors(connection, ids, vectors)
-                    collections.count_write(connection, collection, len(ids))
-                    self._written.note(collection, revision, ids)
-                if request:
-                    requests.remember(connection, parent, request, _answer(outcomes, failed, now, revision))
-                waiting = pending.count(connection, parent)
-            if ids and vectors is not None:
-                self._index(collection).add(ids, np.asarray(vectors, np.float32))
-        return Stored(outcomes, False, waiting)
+                transaction = Transaction(connection, self._written, all_or_none)
+                transaction.run(puts)
+            self._add_to_index(transaction.embedded)
+        return transaction.answers
+
+    def _check(self, put: Put) -> None:
+        self._check_vectors(put.vectors, len(put.drafts))
+        if any(draft.name and validation.parent_of(draft.name) != put.parent for draft in put.drafts):
+            raise ValueError("a draft's name lies in another collection than the parent")
 
     def create(
         self, parent: str, drafts: Sequence[StatementDraft], vectors: FloatArray, *, all_or_none: bool = False
@@ -148,7 +154,7 @@ class SqliteStore(Searchable):
             answer = requests.look_up(connection, parent, request, datetime.now(UTC))
             if answer is None:
                 return None
-            return Stored(_replayed(parent, drafts, answer), True, pending.count(connection, parent))
+            return replayed(parent, drafts, answer, pending.count(connection, parent))
 
     def get(self, name: str) -> Statement:
         """See StatementStore.get."""
@@ -207,26 +213,15 @@ class SqliteStore(Searchable):
             with self._db.writing() as connection:
                 row = changing.find(connection, name)
                 row.check(etag)
-                ids = range(0)
+                new = Transaction(connection, self._written, all_or_none=True)
                 if isinstance(successor, str):
                     taken = changing.find_successor(connection, name, successor)
                 else:
-                    now, revision = datetime.now(UTC), collections.revision_of(connection) + 1
-                    (made,), _ = _outcomes(connection, row.collection, parent, [successor], {}, now, revision)
-                    if isinstance(made, OnrecordError):
-                        raise made
-                    taken = made
-                    ids = inserting.insert(connection, row.collection, [taken], revision)
-                    if vector is None:
-                        pending.note(connection, row.collection, ids)
-                    else:
-                        inserting.insert_vectors(connection, ids, vector.reshape(1, self._dimension))
-                    collections.count_write(connection, row.collection, 1)
-                    self._written.note(row.collection, revision, ids)
+                    given = None if vector is None else vector.reshape(1, self._dimension)
+                    taken = new.create(Put(parent, [successor], given))
                 old = changing.supersede(connection, row, taken.name, since)
                 self._note(connection, row)
-            if ids and vector is not None:
-                self._index(row.collection).add(ids, np.asarray(vector, np.float32).reshape(1, self._dimension))
+            self._add_to_index(new.embedded)
         return old, taken
 
     @mended
@@ -343,53 +338,6 @@ class SqliteStore(Searchable):
             then = "they are made again"
         logger.warning("%s: damaged embeddings: %d; %s", self._db.path, count, then)
 
-
-def _outcomes(
-    connection: sqlite3.Connection,
-    collection: int,
-    parent: str,
-    drafts: Sequence[StatementDraft],
-    failed: Mapping[int, OnrecordError],
-    now: datetime,
-    revision: int,
-) -> tuple[builtins.list[Statement | OnrecordError], builtins.list[int]]:
-    """What becomes of each draft, and the places of those that are to be stored."""
-    taken = inserting.taken_places(connection, collection, drafts, failed)
-    fresh = inserting.new_ids(len(drafts), now)
-    outcomes: builtins.list[Statement | OnrecordError] = []
-    kept: builtins.list[int] = []
-    for place, draft in enumerate(drafts):
-        if place in failed:
-            outcomes.append(failed[place])
-        elif place in taken:
-            outcomes.append(AlreadyExists(draft.name))
-        else:
-            statement_id = id_of(draft.name) or fresh[place]
-            outcomes.append(as_stored(draft, parent, statement_id=statement_id, now=now, revision=revision))
-            kept.append(place)
-    return outcomes, kept
-
-
-def _answer(
-    outcomes: Sequence[Statement | OnrecordError], failed: Mapping[int, OnrecordError], now: datetime, revision: int
-) -> requests.Answer:
-    """What of the outcomes a repetition cannot make anew."""
-    ids = tuple(id_of(item.name) if isinstance(item, Statement) else None for item in outcomes)
-    return requests.Answer(now, revision, ids, {place: error.message for place, error in failed.items()})
-
-
-def _replayed(
-    parent: str, drafts: Sequence[StatementDraft], answer: requests.Answer
-) -> builtins.list[Statement | OnrecordError]:
-    """The outcomes of then."""
-    if len(answer.ids) != len(drafts):
-        raise requests.damaged()
-    outcomes: builtins.list[Statement | OnrecordError] = []
-    for place, (draft, made) in enumerate(zip(drafts, answer.ids, strict=True)):
-        if made is not None:
-            outcomes.append(as_stored(draft, parent, statement_id=made, now=answer.time, revision=answer.revision))
-        elif place in answer.failed:
-            outcomes.append(ModelError(answer.failed[place]))
-        else:
-            outcomes.append(AlreadyExists(draft.name))
-    return outcomes
+    def _add_to_index(self, embedded: Sequence[Embedded]) -> None:
+        for new in embedded:
+            self._index(new.collection).add(new.rows, np.asarray(new.vectors, np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from onrecord_server.rpc.services.requests import Many, convert, many_key, place
 from onrecord_server.store.base import Stored
 
 MAX_FAILURES = 1_000  # listed in the answer of an import; the rest are counted
+EMBEDDING_AT_ONCE = 4  # messages of one import; they keep the model busy, and leave the queue to others
 OVERLOAD_TRIES = 20  # waits for room in the queue before an import gives up
 
 
@@ -44,22 +46,26 @@ async def pieces(messages: AsyncIterator[Many | OnrecordError]) -> AsyncIterator
 
 
 class Turns:
-    """Lets messages that are prepared side by side be stored in their order."""
+    """Lets messages that are prepared side by side be put in line for the store in their order."""
 
     def __init__(self) -> None:
         self._next = 0
         self._over: set[int] = set()
         self._moved: dict[int, asyncio.Event] = {}
+        self.embedding = asyncio.Semaphore(EMBEDDING_AT_ONCE)
 
     @asynccontextmanager
     async def of(self, index: int) -> AsyncIterator[None]:
-        """Entered once all before this one are over."""
+        """Entered once all before this one are over, as this one is on leaving."""
         if self._next < index:
             await self._moved.setdefault(index, asyncio.Event()).wait()
         yield
+        self.over(index)
 
     def over(self, index: int) -> None:
-        """It is stored, or never will be."""
+        """It is in line for the store, or never will be. Idempotent."""
+        if index < self._next:
+            return
         self._over.add(index)
         while self._next in self._over:
             self._over.discard(self._next)
@@ -92,24 +98,34 @@ async def put(
     """Outcomes in the messages' order. Without turns a full queue refuses the call; with turns it waits for room."""
     converted = [convert(message) for message in messages]
     drafts = [draft for draft in converted if isinstance(draft, StatementDraft)]
-    tries = 1 if turns is None else OVERLOAD_TRIES
+    if turns is None:
+        stored = await record.put(parent, drafts, request=request, defer_index=defer_index)
+    else:
+        async with contextlib.nullcontext() if defer_index else turns.embedding:
+            stored = await _patiently(record, parent, drafts, request, defer_index, turns, index)
+    if len(drafts) == len(converted):
+        return stored
+    wrong = {place: draft for place, draft in enumerate(converted) if isinstance(draft, InvalidInput)}
+    return stored.among([None if isinstance(draft, InvalidInput) else draft for draft in converted], wrong)
+
+
+async def _patiently(
+    record: RecordKeeper,
+    parent: str,
+    drafts: Sequence[StatementDraft],
+    request: RequestKey | None,
+    defer_index: bool,
+    turns: Turns,
+    index: int,
+) -> Stored:
+    tries = OVERLOAD_TRIES
     while True:
         try:
-            turn = None if turns is None else turns.of(index)
-            stored = await record.put(parent, drafts, request=request, defer_index=defer_index, turn=turn)
-            break
+            return await record.put(parent, drafts, request=request, defer_index=defer_index, turn=turns.of(index))
         except Overloaded as busy:
             if (tries := tries - 1) <= 0:
                 raise
             await asyncio.sleep(busy.retry_after)
-    if len(drafts) == len(converted):
-        return stored
-    outcomes = iter(stored.outcomes)
-    return Stored(
-        [draft if isinstance(draft, InvalidInput) else next(outcomes) for draft in converted],
-        stored.replayed,
-        stored.pending,
-    )
 
 
 @dataclass(slots=True)
@@ -123,15 +139,14 @@ class Tally:
     def add(self, piece: Piece, stored: Stored) -> None:
         """Count the outcomes of the next message."""
         self.pending = stored.pending
-        for place, outcome in enumerate(stored.outcomes):
-            if isinstance(outcome, OnrecordError):
-                item_failed(outcome)
-                self.counts["failed"] += 1
-                if len(self.failures) < MAX_FAILURES:
-                    self.failures.append(_failure(outcome, piece.first + place))
-            else:
-                self.counts["created"] += 1
-                self.counts["replayed"] += stored.replayed
+        created = len(stored.names) - len(stored.errors)
+        self.counts["created"] += created
+        self.counts["replayed"] += created * stored.replayed
+        self.counts["failed"] += len(stored.errors)
+        for place, error in sorted(stored.errors.items()):
+            item_failed(error)
+            if len(self.failures) < MAX_FAILURES:
+                self.failures.append(_failure(error, piece.first + place))
 
     def answer(self) -> pb.ImportStatementsResponse:
         """The answer to the whole import."""
@@ -154,11 +169,10 @@ def acknowledged(piece: Piece, outcome: Stored | Exception) -> pb.StreamImportSt
         answer.error.CopyFrom(status_of_item(outcome))
         return answer
     answer.replayed, answer.pending_count = outcome.replayed, outcome.pending
-    answer.names.extend(item.name if isinstance(item, Statement) else "" for item in outcome.outcomes)
-    for place, item in enumerate(outcome.outcomes):
-        if isinstance(item, OnrecordError):
-            item_failed(item)
-            answer.failures.append(_failure(item, piece.first + place))
+    answer.names.extend(outcome.names)
+    for place, error in sorted(outcome.errors.items()):
+        item_failed(error)
+        answer.failures.append(_failure(error, piece.first + place))
     return answer
 
 
