@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import served
+from common import child_environment, served
 
 CLIENT = Path(__file__).parents[2] / "client"
 CLAIM = "Putin said that Russia opposes interference in China's affairs."
@@ -27,7 +27,7 @@ MODULES = "import onrecord.cli.check, onrecord.client, onrecord.cli._show"
 
 def seconds(command: list[str]) -> tuple[float, float]:
     """Wall-clock and CPU time of one run."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CLIENT), os.environ.get("PYTHONPATH", "")])}
+    environment = child_environment(CLIENT)
     before, begin = os.times(), time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     wall, after = time.perf_counter() - begin, os.times()
