@@ -157,6 +157,7 @@ class Checks(Driver):
         *,
         speaker: str | None = None,
         collection: str = "",
+        record_as_now: bool = False,
         timeout: float | None = None,
     ) -> types.Replay:
         """Check a claim again as it was checked then: whether the verdict is the same, and what has changed since.
@@ -165,8 +166,10 @@ class Checks(Driver):
         result: what came of it then, as `check` gave it, or its JSON form (`CheckResult.to_dict`, a line of `onrecord
             batch`). Its verdict and provenance are needed; its evidence is compared with what is on the record now.
         collection: another one than that of then.
+        record_as_now: against the record as it is now: does the verdict still hold? Otherwise against that of then, as
+            far as it is still known: later statements are not looked at, and those taken back since speak as they did.
         """
-        return self._run(checks.replay(claim, result, speaker, collection, self._limit(timeout)))
+        return self._run(checks.replay(claim, result, speaker, collection, record_as_now, self._limit(timeout)))
 
     def score_pairs(self, pairs: Iterable[tuple[str, str]], *, timeout: float | None = None) -> list[types.PairScore]:
         """What the NLI model alone says of (premise, hypothesis) pairs, in their order. All or an error."""

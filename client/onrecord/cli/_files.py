@@ -202,8 +202,22 @@ def read_lines(path: str) -> Iterator[Line]:
             if number == 1:
                 refuse_other_encodings(path, raw)
                 raw = raw.removeprefix(codecs.BOM_UTF8)
+                _refuse_other_json(path, raw)
             if raw := raw.strip():
                 yield Line(number, raw)
+
+
+def _refuse_other_json(path: str, first: bytes) -> None:
+    """InputError for a file that begins as one JSON value over all its lines does; they would all be bad ones."""
+    head = first.strip()
+    array = head.startswith(b"[") and head[1:].lstrip()[:1] in (b"", b"{")
+    if array or head == b"{":
+        how = "jq -c '.[]'" if array else "jq -c ."
+        kind = "array" if array else "object over several lines"
+        raise InputError(
+            f"{shown(path)}: one JSON {kind}, not one object a line; convert it, for example with `{how} FILE > "
+            "FILE.jsonl`"
+        )
 
 
 def count_lines(path: str) -> int | None:

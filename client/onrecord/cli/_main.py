@@ -18,6 +18,7 @@ from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_conf
 COMMANDS = {
     "check": ("onrecord.cli.check", "Check one claim."),
     "batch": ("onrecord.cli.batch", "Check a file of claims."),
+    "replay": ("onrecord.cli.replay", "Check again what was checked before, and say what has changed."),
     "ingest": ("onrecord.cli.ingest", "Read documents into attributed statements."),
     "statements": (
         "onrecord.cli.statements",

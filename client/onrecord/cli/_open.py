@@ -16,7 +16,6 @@ from onrecord.cli._report import InputError
 if TYPE_CHECKING:
     from onrecord.client import Client
 
-MOST_ALIKE = 5  # bad lines of the same fault that are reported one by one
 STATEMENT_SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -82,7 +81,7 @@ def _documents(paths: Sequence[str]) -> dict[str, str | None]:
 def _import(client: Client, path: str, collection: str) -> None:
     from onrecord.cli._statements_file import StatementFile, import_file
 
-    file = StatementFile(path, collection, any_id=True, most_alike=MOST_ALIKE)
+    file = StatementFile(path, collection, any_id=True)
     if import_file(client, file, collection).created_count == 0:
         raise InputError(f"{shown(path)}: no statement in it")
 

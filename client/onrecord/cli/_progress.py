@@ -64,7 +64,8 @@ class _Bar:
         seconds = time.monotonic() - self._began
         rate = (self._done - self._before) / seconds if seconds > 0 else 0.0
         parts = [f"{self._done:,}" if self._total is None else f"{self._done:,}/{self._total:,}"]
-        parts.append(f"{rate:.1f} {self._unit}/s")
+        if rate:
+            parts.append(f"{rate:.1f} {self._unit}/s")
         if self._total and rate:
             parts.append(f"{_clock(max(self._total - self._done, 0) / rate)} left")
         said = "  ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from onrecord.cli._draw import Out, Table, Text
 from onrecord.cli._report import complain, printable
@@ -14,6 +15,7 @@ from onrecord.types import (
     Evidence,
     IngestReport,
     Relation,
+    Replay,
     ServerInfo,
     Stance,
     State,
@@ -109,6 +111,28 @@ def _attribution(statement: Statement) -> str:
     relayed = f" (relayed by {printable(statement.relayed_by)})" if statement.relayed_by else ""
     when = day(statement.stated_time or statement.source.publish_time)
     return f"{speaker}{stance}{relayed}{', ' + when if when else ''}"
+
+
+def replay(then: Mapping[str, Any], replayed: Replay) -> None:
+    """Whether a check made again came to the same, and what is not as it was then."""
+    out = Out(MAX_WIDTH)
+    now = replayed.result
+    head = Text("same     " if replayed.same else "CHANGED  ", "bold" if replayed.same else "bold yellow")
+    if not replayed.same:
+        reason = then.get("reason")
+        head.append(f"{words(str(then['verdict']))}{f' ({words(str(reason)).lower()})' if reason else ''} → ")
+    style = VERDICT_STYLE[now.verdict]
+    head.append(words(now.verdict), style)
+    if now.reason is not None:
+        head.append(f" ({words(now.reason).lower()})", "dim")
+    head.append(f"  confidence {now.confidence:.2f}", style.removeprefix("bold").strip())
+    out.print(head)
+    out.print(printable(str(then["claim"])), indent=2)
+    for change in replayed.changes:
+        held = "  (left as then)" if change.held else ""
+        out.print(Text.of((f"{words(change.kind).lower()}: ", "bold"), f"{printable(change.detail)}{held}"), indent=2)
+        for item in change.statements:
+            out.print(Text(f"{words(item.kind).lower()}: {printable(item.name)}", "dim"), indent=4)
 
 
 def words(name: str) -> str:

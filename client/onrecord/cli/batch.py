@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line, place
+from onrecord.cli._bad_lines import BadLines
+from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line
 from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._flat import model_of
@@ -132,6 +133,11 @@ def command(
     probe(claims)
     names, lines = source.open()
     done = read_done(source, names, lines, output, out_kind) if resume else Done()
+    if done.finished:
+        _summary(claims, output, done.tally, as_json)
+        say(f"{output}: all of it was done before; without --resume it is made anew")
+        _end(context, claims, done.tally, fail_on, ignore_bad)
+        return
     work = _Work(source, lines, done, collection, max_evidence, filter_of(given))
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
@@ -183,6 +189,7 @@ class _Work:
         self._options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
         self._sent: deque[ClaimLine] = deque()  # only appended to by the thread that sends
         self._shown = self.count
+        self._bad = BadLines(shown(claims.path))
 
     def run(self, client: Client, results: Results) -> None:
         """Check what is left; each outcome is handed on when it is there."""
@@ -199,6 +206,7 @@ class _Work:
             while self._sent:
                 line = self._sent.popleft()
                 self._hand_on(results, line, line.error)
+        self._bad.end('each of them has an "error" in the output')
 
     def _given(self) -> Iterator[Claim]:
         """The claims, for the thread that sends them; lines without one wait for their turn among the outcomes."""
@@ -220,7 +228,7 @@ class _Work:
         if isinstance(outcome, InvalidArgument | ServerError):
             outcome = in_line(outcome)
             count_outcome(self.tally, None, outcome.code)
-            complain(f"{place(self._claims, line.number)}: {outcome.message}; passed over")
+            self._bad.report(f"{self._claims.unit} {line.number}", outcome.message)
             return {ERROR_KEY: {"line": line.number, **outcome.to_dict()}}
         if outcome is None or isinstance(outcome, OnrecordError):
             raise outcome or RuntimeError("a line without a claim and without an error")

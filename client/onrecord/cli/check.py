@@ -76,7 +76,8 @@ def command(
             text, speaker=speaker, as_of=as_of, filter=filter_of(given), collection=collection, options=options
         )
     if as_json:
-        emit(result.to_dict())
+        named = {"claim": text} | ({} if speaker is None else {"speaker": speaker})
+        emit(named | result.to_dict())  # with what `replay` needs
     else:
         from onrecord.cli import _show
 

@@ -12,6 +12,7 @@ import click
 from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
 from onrecord.cli._files import PACKED, STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
+from onrecord.cli._formats import refuse_no_statements
 from onrecord.cli._options import (
     collection_option,
     connect,
@@ -276,6 +277,7 @@ def import_(
     if resume and STDIN in files:
         raise click.UsageError("--resume needs a file: what came over stdin is gone")
     for path in files:
+        refuse_no_statements(path)
         probe(path)
     created = passed = 0
     with connect(target, timeout) as client:
