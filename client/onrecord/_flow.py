@@ -143,6 +143,7 @@ class Flow:
         self._open.popleft()
         self._sent -= 1
         self._answers += 1
+        self._restarts += self._failing_since is not None
         self._failing_since, self._pause, self.hesitates = None, _FIRST_PAUSE, False
         self._done += 1
         self._failed += isinstance(outcome, OnrecordError)
@@ -167,7 +168,6 @@ class Flow:
             self._failing_since = now
         if now - self._failing_since >= self._patience:
             return error
-        self._restarts += 1
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
         asked = getattr(error, "retry_after", None) or 0.0
         left = self._patience - (now - self._failing_since)
@@ -176,7 +176,8 @@ class Flow:
 
     def progress(self) -> Progress:
         """How far it is."""
-        return Progress(self._done, self._failed, self._total, self._restarts)
+        waiting = 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+        return Progress(self._done, self._failed, self._total, self._restarts, waiting)
 
     def _outcome(self, answer: pb.StreamCheckClaimsResponse) -> Outcome:
         if answer.HasField("error"):

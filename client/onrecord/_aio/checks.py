@@ -95,7 +95,8 @@ class AsyncChecks(AsyncDriver):
         outcome are sent again, so that none is lost and none has two. A bad claim is an error in its place.
 
         in_flight: claims that are read ahead of the outcomes taken, 1 to 65,536.
-        progress: called with a `Progress` before each outcome is handed out.
+        progress: called with a `Progress` before each outcome is handed out, and before each wait for a server that is
+            away or full.
         patience: seconds that the server may be away or full, counted from the last outcome; then that error is raised.
         timeout: seconds without an outcome after which DeadlineExceeded is raised (at the latest after twice as many);
             default: the client's batch_timeout. A slow iterable is waited for without end.

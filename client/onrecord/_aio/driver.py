@@ -98,6 +98,8 @@ class AsyncDriver:
                     return
                 except Again as again:
                     pause = again.seconds
+                    if progress is not None and pause:
+                        progress(flow.progress())
                 await asyncio.sleep(pause)
         finally:
             reading.cancel()

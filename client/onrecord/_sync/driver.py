@@ -89,6 +89,8 @@ class Driver:
                     return
                 except Again as again:
                     pause = again.seconds
+                    if progress is not None and pause:
+                        progress(flow.progress())
                 time.sleep(pause)
         finally:
             pump.stop()

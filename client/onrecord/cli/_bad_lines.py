@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from onrecord.cli._report import complain
 
 MOST_ALIKE = 5
 """Lines of the same fault that are reported one by one."""
+_OWN = re.compile(r"collections/\S+[^\s:]|'[^']*'|\d+")  # what lines of the same fault may differ in
 MOST = 20
 """Lines of any fault that are."""
 
@@ -25,19 +27,19 @@ class BadLines:
     def report(self, place: str, message: str) -> None:
         """One more. place: where it stands."""
         self.count += 1
-        shown = sum(self._alike.values())
-        if shown < MOST and self._alike[message] < MOST_ALIKE:
-            self._alike[message] += 1
+        fault = _OWN.sub("…", message)
+        if sum(self._alike.values()) < MOST and self._alike[fault] < MOST_ALIKE:
+            self._alike[fault] += 1
             complain(f"{self._name}: {place}: {message}; passed over")
-        elif self._alike[message]:
-            self._unshown[message] += 1
+        elif self._alike[fault]:
+            self._unshown[fault] += 1
         else:
             self._others += 1
 
     def end(self, where: str = "") -> None:
         """Say how many were not reported. where: what to read to know of all."""
-        for message, more in self._unshown.items():
-            complain(f"{self._name}: and {_lines(more)}: {message}; passed over")
+        for fault, more in self._unshown.items():
+            complain(f"{self._name}: and {_lines(more)}: {fault}; passed over")
         if self._others:
             complain(f"{self._name}: and {_lines(self._others)} with other faults; passed over")
         if where and (self._unshown or self._others):

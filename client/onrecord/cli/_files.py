@@ -169,14 +169,18 @@ def opened(path: str) -> Iterator[IO[bytes]]:
             packed.close()  # the one that unpacks leaves it open
 
 
-def probe(path: str) -> None:
-    """InputError when the file cannot be had, before any work is done. What can be read only once is left alone."""
+def probe(path: str, *, lines: bool = False) -> None:
+    """InputError when the file cannot be had, before any work is done. What can be read only once is left alone.
+
+    lines: also when it is to hold JSON, an object a line, and begins otherwise.
+    """
     if path != STDIN:
         with contextlib.suppress(OSError, ValueError):  # `opened` has the words for these
             if stat.S_ISFIFO(os.stat(path).st_mode):
                 return  # opened and closed here, its writer would find nobody to read it, and we nobody to write it
-    with opened(path):
-        pass
+    with opened(path) as stream:
+        if lines and path != STDIN:
+            _refuse_other_json(path, stream.readline().removeprefix(codecs.BOM_UTF8))
 
 
 def read_text(path: str) -> str:

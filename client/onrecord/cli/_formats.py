@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from onrecord._install import how_to_install
 from onrecord.cli._files import PACKED, STDIN, shown
 from onrecord.cli._report import InputError
 
@@ -80,6 +81,6 @@ def pyarrow() -> Any:
         if error.name != "pyarrow":
             raise
         raise click.ClickException(
-            "Parquet needs pyarrow, which is not installed: pip install 'onrecord[parquet]'"
+            f"Parquet needs pyarrow, which is not installed: {how_to_install('parquet')}"
         ) from None
     return pyarrow

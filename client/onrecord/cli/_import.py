@@ -14,6 +14,7 @@ from onrecord._split import Packer
 from onrecord._status import from_status
 from onrecord.cli._import_state import ImportState
 from onrecord.cli._messages import message_of
+from onrecord.cli._progress import Waiting
 from onrecord.cli._statements_file import StatementFile
 from onrecord.errors import InvalidArgument, OnrecordError, Overloaded, Unavailable
 from onrecord.v1 import statement_pb2
@@ -69,6 +70,7 @@ class Import:
         self._client = client
         self._file = file
         self._state = state
+        self._waiting = Waiting(client.target, PATIENCE)
         self._defer_index = defer_index
         self._saved = saved
         self._done = done
@@ -94,6 +96,7 @@ class Import:
                     until = time.monotonic() + PATIENCE
                 if time.monotonic() > until or not (self._state.messages or before):
                     raise
+                self._waiting.for_seconds(PATIENCE - (until - time.monotonic()))
                 time.sleep(min(error.retry_after or 0.5, 5.0))
 
     def _over_one_stream(self) -> None:
@@ -197,6 +200,7 @@ class Import:
         self.pending = answer.pending_count
         state.messages, state.line = message.number + 1, message.last
         self._saved()
+        self._waiting.for_seconds(0)
         self._done(len(message.lines) + len(message.bad))
 
     def _bad(self, number: int, error: OnrecordError) -> None:

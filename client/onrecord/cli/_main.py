@@ -33,6 +33,7 @@ COMMANDS = {
     "config": ("onrecord.cli.config", "Show the settings, and where each comes from."),
     "completion": ("onrecord.cli.completion", "Print what a shell needs to complete commands."),
 }
+OF_STATEMENTS = ("add", "delete", "export", "get", "import", "list", "retract", "search", "supersede", "update")
 INTERRUPTED = 130
 PROGRAM = "onrecord"
 COMPLETION_VARIABLE = "_ONRECORD_COMPLETE"
@@ -51,6 +52,19 @@ class _Commands(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = module.command
         return with_config(command if isinstance(command, click.Command) else command())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As of any group, and names what may have been meant: click's own group knows only what is loaded."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = [f"statements {name}"] if name in OF_STATEMENTS else get_close_matches(name, COMMANDS)
+            meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{meant}")
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands, with their help, none of them loaded: this runs at each press of the key."""

@@ -73,7 +73,7 @@ def _documents(paths: Sequence[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for path in paths:
         if is_statements(path):
-            probe(path)
+            probe(path, lines=True)
         found[path] = None if is_statements(path) else read_text(path)
     return found
 

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from onrecord.cli._report import printable, say, writing_below
+from onrecord.cli._report import complain, printable, say, writing_below
 
+NEWS = 1.0
+"""Seconds without the server after which that is said."""
 TICK = 0.1
 """Seconds between two drawings."""
 _BAR = 30  # cells
@@ -43,6 +45,26 @@ def working(label: str) -> Iterator[None]:
     began = time.monotonic()
     with _Live(lambda width: f"{label} ... {time.monotonic() - began:.0f} s"[:width]):
         yield
+
+
+class Waiting:
+    """Says once that the server is being waited for, and once that it is back; a short break is no news."""
+
+    def __init__(self, target: str, patience: float) -> None:
+        self._target, self._patience = target, patience
+        self._said = False
+
+    def for_seconds(self, waiting: float) -> None:
+        """Told how long the server has been away or full by now; 0: it answers."""
+        if not waiting and self._said:
+            self._said = False
+            complain(f"the server at {self._target} answers again")
+        elif waiting >= NEWS and not self._said:
+            self._said = True
+            complain(
+                f"the server at {self._target} does not answer any more; it is tried again for up to "
+                f"{self._patience:.0f} s"
+            )
 
 
 def _is_shown() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from onrecord.types import (
     IngestReport,
     Relation,
     Replay,
+    SearchResult,
     ServerInfo,
     Stance,
     State,
@@ -185,6 +186,15 @@ def statements(listed: Iterable[Statement], similarities: Iterable[float] = ()) 
     for identifier, speaker, relayed, when, text in rows:
         table.row(identifier, speaker, *((relayed,) if relayed_by else ()), when, text)
     out.print(table)
+
+
+def found(results: Sequence[SearchResult]) -> None:
+    """What a search found, best first."""
+    similarities = [result.similarity for result in results]
+    statements((result.statement for result in results), similarities)
+    if similarities != sorted(similarities, reverse=True):
+        note = "best first by words and meaning together; the figure is the similarity of meaning alone"
+        Out(MAX_WIDTH).print(Text(note, "dim"))
 
 
 def _text(statement: Statement) -> Text:

@@ -14,7 +14,7 @@ from onrecord.cli._bad_lines import BadLines
 from onrecord.cli._files import BadLine, count_lines, read_lines, shown
 from onrecord.cli._progress import progress
 from onrecord.cli._report import complain
-from onrecord.errors import InvalidArgument, OnrecordError
+from onrecord.errors import AlreadyExists, InvalidArgument, OnrecordError
 from onrecord.types import ImportReport, Statement
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class StatementFile:
         self.parent = collection if collection.startswith("collections/") else f"collections/{collection}"
         self._new_names = new_names
         self._any_id = any_id
+        self._taken = 0
         self._reported = BadLines(shown(path))
         self._numbers = array("q")  # line of each statement handed out
         self._unread: set[str] = set()
@@ -79,6 +80,7 @@ class StatementFile:
 
     def refuse(self, number: int, error: OnrecordError) -> None:
         """Report a line that the record did not take."""
+        self._taken += isinstance(error, AlreadyExists)
         self._bad(number, renamed(error, partial(_FIELD.sub, "")))
 
     def _named(self, data: dict[str, object]) -> dict[str, object]:
@@ -128,6 +130,11 @@ class StatementFile:
     def end(self) -> None:
         """Say on stderr how many bad lines were not reported one by one, and which keys were not read."""
         self._reported.end()
+        if self._taken:
+            complain(
+                f"{shown(self.path)}: statements whose name is taken were left as they are on the record: change "
+                "them with `onrecord statements update`, or import all under new names with --new-names"
+            )
         if self._unread:
             listed = ", ".join(sorted(self._unread))
             complain(f"{shown(self.path)}: keys that are not part of a statement were not read: {listed}")

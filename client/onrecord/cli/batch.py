@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line
 from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._flat import model_of
-from onrecord.cli._formats import FORMATS, format_of, refuse_format
+from onrecord.cli._formats import FORMATS, JSONL, format_of, refuse_format
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
@@ -28,9 +29,10 @@ from onrecord.cli._options import (
     refuse_both,
     server_options,
 )
-from onrecord.cli._progress import progress
+from onrecord.cli._progress import Waiting, progress
 from onrecord.cli._report import InputError, complain, emit, say
 from onrecord.cli._results import Done, Results, count_outcome, open_results, place_of, read_done
+from onrecord.cli._scope import say_why_nothing_is_in_scope
 from onrecord.cli._settings import FILE
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from onrecord.types import CheckResult, Claim, StatementFilter
 
 FAILED_ON = 3
+PATIENCE = 60.0
+"""Seconds that the server may be away or full."""
 IN_FLIGHT = 256
 """Claims read ahead of the verdicts: enough to keep the model busy."""
 
@@ -130,7 +134,7 @@ def command(
     refuse_format(output, out_kind, writing=True)
     _refuse_overwriting(output, (claims, *against))
     refuse_stdin_twice((claims, *against))
-    probe(claims)
+    probe(claims, lines=source.format == JSONL)
     names, lines = source.open()
     done = read_done(source, names, lines, output, out_kind) if resume else Done()
     if done.finished:
@@ -138,12 +142,15 @@ def command(
         say(f"{output}: all of it was done before; without --resume it is made anew")
         _end(context, claims, done.tally, fail_on, ignore_bad)
         return
-    work = _Work(source, lines, done, collection, max_evidence, filter_of(given))
+    to_terminal = output == STDIN and sys.stdout is not None and sys.stdout.isatty()
+    work = _Work(source, lines, done, collection, max_evidence, filter_of(given), to_terminal=to_terminal)
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
                 client.info()  # nobody there is known at once, and not after the patience that a restart gets
                 work.run(client, results)
+                if work.tally["out of scope"] and work.tally["out of scope"] == work.tally["checked"]:
+                    say_why_nothing_is_in_scope(client, collection)
         except BaseException as error:
             if work.count:
                 where = "" if output == STDIN else f" and in {place_of(output, out_kind)}; --resume goes on"
@@ -176,8 +183,12 @@ class _Work:
         collection: str,
         max_evidence: int | None,
         narrowed: StatementFilter | None,
+        *,
+        to_terminal: bool,
     ) -> None:
         from onrecord.types import CheckOptions
+
+        self._to_terminal = to_terminal
 
         self.tally = done.tally
         self.count = done.count
@@ -193,9 +204,17 @@ class _Work:
 
     def run(self, client: Client, results: Results) -> None:
         """Check what is left; each outcome is handed on when it is there."""
-        with progress("checking", "claims", self._claims.count(), done=self.count) as advance:
+        with progress(
+            "checking", "claims", self._claims.count(), done=self.count, shown=not self._to_terminal
+        ) as advance:
+            waiting = Waiting(client.target, PATIENCE)
             outcomes = client.check_many(
-                self._given(), collection=self._collection, options=self._options, in_flight=IN_FLIGHT
+                self._given(),
+                collection=self._collection,
+                options=self._options,
+                in_flight=IN_FLIGHT,
+                progress=lambda now: waiting.for_seconds(now.waiting),
+                patience=PATIENCE,
             )
             for outcome in outcomes:
                 while (line := self._sent.popleft()).claim is None:
@@ -260,10 +279,6 @@ def _summary(path: str, output: str, tally: Counter[str], as_json: bool) -> None
     if as_json and output != "-":
         emit({"file": output, "checked_count": tally["checked"], "failed_count": unchecked, "verdicts": verdicts})
         return
-    if tally["out of scope"] and tally["out of scope"] == tally["checked"]:
-        complain(
-            "no statement was in scope of any claim: is there such a collection, and does the filter let any pass?"
-        )
     counts = ", ".join(f"{count:,} {name.replace('_', ' ').lower()}" for name, count in verdicts.items())
     say(
         f"{shown(path)}: {tally['checked']:,} claims checked{f' ({counts})' if counts else ''}, "

@@ -68,7 +68,7 @@ def command(
     refuse_stdin_twice(files)
     for path in files:
         refuse_no_results(path)
-        probe(path)
+        probe(path, lines=True)
     tally: Counter[str] = Counter()
     with connect(target, timeout) as client:
         for path in files:

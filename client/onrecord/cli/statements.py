@@ -143,7 +143,7 @@ def search(
     elif results:
         from onrecord.cli import _show
 
-        _show.statements((result.statement for result in results), [result.similarity for result in results])
+        _show.found(results)
     else:
         complain(f"nothing found in {collection}")
 
@@ -278,7 +278,7 @@ def import_(
         raise click.UsageError("--resume needs a file: what came over stdin is gone")
     for path in files:
         refuse_no_statements(path)
-        probe(path)
+        probe(path, lines=True)
     created = passed = 0
     with connect(target, timeout) as client:
         client.info()  # nobody there is known at once, and not after the patience that a restart gets
