@@ -38,11 +38,16 @@ Outcome = CheckResult | OnrecordError
 
 
 class Again(Exception):
-    """The stream is done for, and what has no outcome is to be sent over another one after `seconds`."""
+    """The stream is done for, and what has no outcome is to be sent over another one after `seconds`.
 
-    def __init__(self, seconds: float) -> None:
+    error: of a server that is away or full, which it has been for `since` seconds.
+    """
+
+    def __init__(self, seconds: float, error: OnrecordError | None = None, since: float = 0.0) -> None:
         super().__init__()
         self.seconds = seconds
+        self.error = error
+        self.since = since
 
 
 @dataclass(slots=True)
@@ -170,14 +175,15 @@ class Flow:
             return error
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
         asked = getattr(error, "retry_after", None) or 0.0
-        left = self._patience - (now - self._failing_since)
+        since = now - self._failing_since
+        left = self._patience - since
         # spread, so that the clients of a server that comes back do not all come at once
-        return Again(min(max(asked, pause * random.uniform(0.75, 1.25)), max(left, 0.01)))  # noqa: S311 -- no secret
+        seconds = min(max(asked, pause * random.uniform(0.75, 1.25)), max(left, 0.01))  # noqa: S311 -- no secret
+        return Again(seconds, error, since)
 
     def progress(self) -> Progress:
         """How far it is."""
-        waiting = 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
-        return Progress(self._done, self._failed, self._total, self._restarts, waiting)
+        return Progress(self._done, self._failed, self._total, self._restarts)
 
     def _outcome(self, answer: pb.StreamCheckClaimsResponse) -> Outcome:
         if answer.HasField("error"):

@@ -460,15 +460,13 @@ class Collection(_Record):
 class Progress(_Record):
     """How far a `check_many` is. `done`: outcomes handed out; `failed`: of them, errors; `total`: None when not known.
 
-    `restarts`: how often the server answered again after it had been away or full. `waiting`: seconds that it has been
-    so by now; 0 while it answers.
+    `restarts`: how often the server answered again after it had been away or full.
     """
 
     done: int
     failed: int
     total: int | None
     restarts: int
-    waiting: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

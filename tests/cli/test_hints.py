@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import onrecord
 from onrecord.cli import cli
 from onrecord.cli._main import COMMANDS
+from onrecord.testing import FakeServer
 
 Run = Callable[..., Any]
 NOWHERE = ("--target", "127.0.0.1:1")
@@ -152,6 +155,32 @@ def test_config_completes_commands() -> None:
     assert [item.value for item in complete.get_completions(["config"], "s")] == ["statements", "serve"]
     assert [item.value for item in complete.get_completions(["config", "statements"], "li")] == ["list"]
     assert len(complete.get_completions(["config"], "")) == len(COMMANDS)
+
+
+def test_a_server_that_goes_is_waited_for_aloud(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "claims.jsonl"
+    path.write_text("".join(json.dumps({"claim": f"Claim {i}."}) + "\n" for i in range(4_000)))
+
+    with FakeServer() as server:
+
+        def away() -> None:
+            while len(server.checks) < 100:
+                time.sleep(0.001)
+            server.stop()
+            time.sleep(2.5)
+            server.start()
+
+        leaving = threading.Thread(target=away)
+        leaving.start()
+        done = run("batch", str(path), "-o", str(tmp_path / "out.jsonl"), "--target", server.target)
+        leaving.join()
+        target = server.target
+    assert done.status == 0
+    # gRPC writes lines of its own where it was awake before the command
+    gone, back, counts = [line for line in done.err.splitlines() if "chttp2" not in line]
+    assert gone == f"onrecord: the server at {target} does not answer any more; it is tried again for up to 60 s"
+    assert back == f"onrecord: the server at {target} answers again"
+    assert "4,000 claims checked" in counts
 
 
 def test_update_does_not_say_that_it_changes_the_stance(run: Run) -> None:

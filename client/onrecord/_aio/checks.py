@@ -86,6 +86,7 @@ class AsyncChecks(AsyncDriver):
         options: CheckOptions | None = None,
         in_flight: int = 256,
         progress: Callable[[types.Progress], object] | None = None,
+        waiting: Callable[[OnrecordError, float], object] | None = None,
         patience: float = 60.0,
         timeout: float | None = None,
     ) -> AsyncIterator[types.CheckResult | OnrecordError]:
@@ -95,8 +96,9 @@ class AsyncChecks(AsyncDriver):
         outcome are sent again, so that none is lost and none has two. A bad claim is an error in its place.
 
         in_flight: claims that are read ahead of the outcomes taken, 1 to 65,536.
-        progress: called with a `Progress` before each outcome is handed out, and before each wait for a server that is
-            away or full.
+        progress: called with a `Progress` before each outcome is handed out.
+        waiting: called before each wait for a server that is away or full, with its error and the seconds that it has
+            been so.
         patience: seconds that the server may be away or full, counted from the last outcome; then that error is raised.
         timeout: seconds without an outcome after which DeadlineExceeded is raised (at the latest after twice as many);
             default: the client's batch_timeout. A slow iterable is waited for without end.
@@ -110,7 +112,7 @@ class AsyncChecks(AsyncDriver):
             timeout=self._batch_limit(timeout),
             total=_request.length(claims),
         )
-        return self._flow(flow, items, progress)
+        return self._flow(flow, items, progress, waiting)
 
     async def check_frame(
         self,

@@ -85,6 +85,10 @@ class Import:
 
     def run(self) -> None:
         """Send everything. What breaks on the way is tried again for a minute; then its error is raised."""
+        with self._waiting:
+            self._run()
+
+    def _run(self) -> None:
         until = time.monotonic() + PATIENCE
         while True:
             before = self._state.messages
@@ -96,7 +100,7 @@ class Import:
                     until = time.monotonic() + PATIENCE
                 if time.monotonic() > until or not (self._state.messages or before):
                     raise
-                self._waiting.for_seconds(PATIENCE - (until - time.monotonic()))
+                self._waiting.begin(error)
                 time.sleep(min(error.retry_after or 0.5, 5.0))
 
     def _over_one_stream(self) -> None:
@@ -200,7 +204,7 @@ class Import:
         self.pending = answer.pending_count
         state.messages, state.line = message.number + 1, message.last
         self._saved()
-        self._waiting.for_seconds(0)
+        self._waiting.over()
         self._done(len(message.lines) + len(message.bad))
 
     def _bad(self, number: int, error: OnrecordError) -> None:

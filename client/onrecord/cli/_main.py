@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from onrecord.cli._group import Group
 from onrecord.cli._report import complain, discard, say
 from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_config
 
@@ -40,7 +41,7 @@ COMPLETION_VARIABLE = "_ONRECORD_COMPLETE"
 DEBUG_VARIABLE = "ONRECORD_DEBUG"
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Loads a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -53,18 +54,9 @@ class _Commands(click.Group):
         command = module.command
         return with_config(command if isinstance(command, click.Command) else command())
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As of any group, and names what may have been meant: click's own group knows only what is loaded."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            from difflib import get_close_matches
-
-            near = [f"statements {name}"] if name in OF_STATEMENTS else get_close_matches(name, COMMANDS)
-            meant = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-            ctx.fail(f"No such command {name!r}.{meant}")
-        return super().resolve_command(ctx, args)
+    def meant_by(self, name: str, names: list[str]) -> list[str]:
+        """A command of `statements` that is asked for without it, too."""
+        return [f"statements {name}"] if name in OF_STATEMENTS else super().meant_by(name, names)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands, with their help, none of them loaded: this runs at each press of the key."""

@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from onrecord.cli._report import complain, printable, say, writing_below
+from onrecord.errors import OnrecordError, Overloaded
 
 NEWS = 1.0
 """Seconds without the server after which that is said."""
@@ -52,19 +54,35 @@ class Waiting:
 
     def __init__(self, target: str, patience: float) -> None:
         self._target, self._patience = target, patience
-        self._said = False
+        self._soon: threading.Timer | None = None
 
-    def for_seconds(self, waiting: float) -> None:
-        """Told how long the server has been away or full by now; 0: it answers."""
-        if not waiting and self._said:
-            self._said = False
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+
+    def begin(self, error: OnrecordError) -> None:
+        """The server is away or full. Told again and again, as it is tried."""
+        if self._soon is not None:
+            return
+        what = "has no room" if isinstance(error, Overloaded) else "does not answer any more"
+        line = f"the server at {self._target} {what}; it is tried again for up to {self._patience:.0f} s"
+        # a try may itself take long, so not the next one says it
+        self._soon = threading.Timer(NEWS, complain, [line])
+        self._soon.daemon = True
+        self._soon.start()
+
+    def over(self) -> None:
+        """It answers."""
+        if self._soon is None:
+            return
+        said = self._soon.finished.is_set()
+        self._soon.cancel()
+        self._soon = None
+        if said:
             complain(f"the server at {self._target} answers again")
-        elif waiting >= NEWS and not self._said:
-            self._said = True
-            complain(
-                f"the server at {self._target} does not answer any more; it is tried again for up to "
-                f"{self._patience:.0f} s"
-            )
 
 
 def _is_shown() -> bool:

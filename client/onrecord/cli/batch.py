@@ -142,8 +142,8 @@ def command(
         say(f"{output}: all of it was done before; without --resume it is made anew")
         _end(context, claims, done.tally, fail_on, ignore_bad)
         return
-    to_terminal = output == STDIN and sys.stdout is not None and sys.stdout.isatty()
-    work = _Work(source, lines, done, collection, max_evidence, filter_of(given), to_terminal=to_terminal)
+    bar = output != STDIN or sys.stdout is None or not sys.stdout.isatty()  # results and it do not share a terminal
+    work = _Work(source, lines, done, collection, max_evidence, filter_of(given), bar=bar)
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
@@ -184,11 +184,11 @@ class _Work:
         max_evidence: int | None,
         narrowed: StatementFilter | None,
         *,
-        to_terminal: bool,
+        bar: bool,
     ) -> None:
         from onrecord.types import CheckOptions
 
-        self._to_terminal = to_terminal
+        self._bar = bar
 
         self.tally = done.tally
         self.count = done.count
@@ -204,19 +204,20 @@ class _Work:
 
     def run(self, client: Client, results: Results) -> None:
         """Check what is left; each outcome is handed on when it is there."""
-        with progress(
-            "checking", "claims", self._claims.count(), done=self.count, shown=not self._to_terminal
-        ) as advance:
-            waiting = Waiting(client.target, PATIENCE)
+        with (
+            progress("checking", "claims", self._claims.count(), done=self.count, shown=self._bar) as advance,
+            Waiting(client.target, PATIENCE) as waiting,
+        ):
             outcomes = client.check_many(
                 self._given(),
                 collection=self._collection,
                 options=self._options,
                 in_flight=IN_FLIGHT,
-                progress=lambda now: waiting.for_seconds(now.waiting),
+                waiting=lambda error, since: waiting.begin(error),
                 patience=PATIENCE,
             )
             for outcome in outcomes:
+                waiting.over()
                 while (line := self._sent.popleft()).claim is None:
                     self._hand_on(results, line, line.error)
                 self._hand_on(results, line, outcome)

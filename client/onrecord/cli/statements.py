@@ -13,6 +13,7 @@ from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_o
 from onrecord.cli._files import PACKED, STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._formats import refuse_no_statements
+from onrecord.cli._group import Group
 from onrecord.cli._options import (
     collection_option,
     connect,
@@ -29,7 +30,7 @@ from onrecord.cli._statements_change import reinstate, retract, supersede, updat
 DEFAULT_LISTED = 50
 
 
-@click.group("statements")
+@click.group("statements", cls=Group)
 def command() -> None:
     """List, search, add, correct, retract, delete, import and export statements."""
 
