@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from onrecord._interrupt import handled
 from onrecord.cli._group import Group
 from onrecord.cli._report import complain, discard, say
 from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_config
@@ -126,7 +127,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         cli.main(given, PROGRAM)  # answers the shell, and exits
     try:
         # not through `cli.main`, which has its own words for an interrupt and its own status for a closed pipe
-        status = _invoke(given)
+        with handled():
+            status = _invoke(given)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that has left is met quietly
     except click.exceptions.NoArgsIsHelpError as error:
