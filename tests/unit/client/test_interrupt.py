@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from onrecord._interrupt import Uninterrupted, handled
 
 
-def test_the_call_is_cancelled_and_the_interrupt_comes_when_it_has_returned() -> None:
-    cancelled, returned = threading.Event(), False
-    with handled(), pytest.raises(KeyboardInterrupt), Uninterrupted(cancelled.set):
+def interrupted(cancel: Callable[[], object], then: Callable[[], object]) -> None:
+    with Uninterrupted(cancel):
         signal.raise_signal(signal.SIGINT)
-        assert cancelled.wait(10)  # from another thread, for this one waits
-        returned = True
-    assert returned
+        then()
+
+
+def test_the_call_is_cancelled_and_the_interrupt_comes_when_it_has_returned() -> None:
+    cancelled, returned = threading.Event(), threading.Event()
+
+    def go_on() -> None:
+        assert cancelled.wait(10)  # set by another thread, for this one waits
+        returned.set()
+
+    with handled(), pytest.raises(KeyboardInterrupt):
+        interrupted(cancelled.set, go_on)
+    assert returned.is_set()
 
 
 def test_a_second_interrupt_and_one_elsewhere_come_at_once() -> None:
+    reached: list[int] = []
     with handled():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        returned = False
-        with pytest.raises(KeyboardInterrupt), Uninterrupted(lambda: None):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            returned = True
-        assert not returned
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(lambda: None, lambda: (signal.raise_signal(signal.SIGINT), reached.append(1)))
+    assert not reached
 
 
 def test_a_handler_of_the_users_stays() -> None:
