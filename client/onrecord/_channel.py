@@ -131,6 +131,8 @@ def endpoint(
         field = "client_key" if pems[2] is None else "client_certificate"
         message = "is missing; a client certificate and its key go together"
         raise InvalidArgument.of([FieldViolation(field, message, "REQUIRED")])
+    if isinstance(client_certificate, str | os.PathLike) and isinstance(client_key, str | os.PathLike):
+        _check_pair(client_certificate, client_key)
     secured = bool(tls) or any(pems) or bool(server_name)
     return Endpoint(_checked_target(target), metadata, pems if secured else None, server_name)
 
@@ -146,6 +148,26 @@ def _pem(field: str, given: object) -> bytes | None:
     if b"-----BEGIN " not in data:
         raise InvalidArgument.of([FieldViolation(field, "is not in PEM (-----BEGIN ...-----)", "INVALID_CERTIFICATE")])
     return data
+
+
+def _check_pair(certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> None:
+    """InvalidArgument for a certificate and a key that do not belong together: gRPC would say that nobody answers."""
+    import ssl
+
+    def no_password() -> str:
+        raise InvalidArgument.of(
+            [FieldViolation("client_key", f"{os.fspath(key)}: is encrypted; give it without a password", wrong)]
+        )
+
+    wrong = "INVALID_CERTIFICATE"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, no_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            message = f"{os.fspath(key)}: is not the key of the certificate {os.fspath(certificate)}"
+        else:
+            message = f"{os.fspath(key)}, with {os.fspath(certificate)}: cannot be read ({error.reason or 'not PEM'})"
+        raise InvalidArgument.of([FieldViolation("client_key", message, wrong)]) from None
 
 
 def _file(field: str, path: str | os.PathLike[str]) -> bytes:

@@ -38,11 +38,16 @@ Outcome = CheckResult | OnrecordError
 
 
 class Again(Exception):
-    """The stream is done for, and what has no outcome is to be sent over another one after `seconds`."""
+    """The stream is done for, and what has no outcome is to be sent over another one after `seconds`.
 
-    def __init__(self, seconds: float) -> None:
+    error: of a server that is away or full, which it has been for `since` seconds.
+    """
+
+    def __init__(self, seconds: float, error: OnrecordError | None = None, since: float = 0.0) -> None:
         super().__init__()
         self.seconds = seconds
+        self.error = error
+        self.since = since
 
 
 @dataclass(slots=True)
@@ -143,6 +148,7 @@ class Flow:
         self._open.popleft()
         self._sent -= 1
         self._answers += 1
+        self._restarts += self._failing_since is not None
         self._failing_since, self._pause, self.hesitates = None, _FIRST_PAUSE, False
         self._done += 1
         self._failed += isinstance(outcome, OnrecordError)
@@ -167,12 +173,13 @@ class Flow:
             self._failing_since = now
         if now - self._failing_since >= self._patience:
             return error
-        self._restarts += 1
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
         asked = getattr(error, "retry_after", None) or 0.0
-        left = self._patience - (now - self._failing_since)
+        since = now - self._failing_since
+        left = self._patience - since
         # spread, so that the clients of a server that comes back do not all come at once
-        return Again(min(max(asked, pause * random.uniform(0.75, 1.25)), max(left, 0.01)))  # noqa: S311 -- no secret
+        seconds = min(max(asked, pause * random.uniform(0.75, 1.25)), max(left, 0.01))  # noqa: S311 -- no secret
+        return Again(seconds, error, since)
 
     def progress(self) -> Progress:
         """How far it is."""

@@ -11,12 +11,16 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from onrecord._channel import Endpoint, wake_grpc
+from onrecord._interrupt import Uninterrupted
 from onrecord._places import for_caller
 from onrecord._status import from_rpc_error
 from onrecord.errors import ClientClosed
 from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
 
 CLOSED = "this client was closed; make a new one"
+
+
+def _nothing() -> None: ...
 
 
 class Transport(Protocol):
@@ -115,15 +119,20 @@ class ChannelTransport:
             if not self._closed:
                 raise
             raise ClientClosed(CLOSED) from None
+        waiting, ending = Uninterrupted(call.cancel), Uninterrupted(_nothing)
         try:
-            for answer in call:
+            while True:
+                with waiting:
+                    answer = next(call, None)
+                if answer is None:
+                    return
                 self._answered = True
                 yield answer
-            return
         except grpc.RpcError as error:
             failure = self._failure(error, timeout)
         finally:
-            call.cancel()
+            with ending:
+                call.cancel()
         raise failure
 
     def health(self, timeout: float) -> str:

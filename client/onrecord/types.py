@@ -352,7 +352,7 @@ class Collection(Record):
 class Progress(Record):
     """How far a `check_many` is. `done`: outcomes handed out; `failed`: of them, errors; `total`: None when not known.
 
-    `restarts`: how often it went on after a connection broke.
+    `restarts`: how often the server answered again after it had been away or full.
     """
 
     done: int

@@ -10,14 +10,14 @@ Exits with 1 when the median of the command is over 0.5 s. Run it on a machine t
 from __future__ import annotations
 
 import argparse
-import os
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from common import served
+from common import child_environment, served
 
 CLIENT = Path(__file__).parents[2] / "client"
 CLAIM = "Putin said that Russia opposes interference in China's affairs."
@@ -27,13 +27,13 @@ MODULES = "import onrecord.cli.check, onrecord.client, onrecord.cli._show"
 
 def seconds(command: list[str]) -> tuple[float, float]:
     """Wall-clock and CPU time of one run."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CLIENT), os.environ.get("PYTHONPATH", "")])}
-    before, begin = os.times(), time.perf_counter()
+    environment = child_environment(CLIENT)
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
-    wall, after = time.perf_counter() - begin, os.times()
+    wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     if not done.stdout and command[-1] == CLAIM:
         raise SystemExit("the command said nothing")
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, spent
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,18 @@ def different_claims(count: int, turn: int) -> list[str]:
     """So many claims, no two of them alike, nor any alike in another turn: sample claims in other words."""
     claims = sample_claims()
     return [f"In report {turn}-{number} it says: {claims[number % len(claims)]}" for number in range(count)]
+
+
+def child_environment(package: Path) -> dict[str, str]:
+    """The environment of a command that finds the package there, and whose bytecode is kept, as that of an installed
+    one is: where PYTHONDONTWRITEBYTECODE is set, a third of a short command's time would go into compiling it anew.
+    """
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "onrecord-bench-bytecode"),
+    }
 
 
 def article() -> str:

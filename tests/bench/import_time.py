@@ -9,12 +9,13 @@ with 1 when a median is over its budget. Run it on a machine that is otherwise q
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from common import child_environment
 
 CLIENT = Path(__file__).parents[2] / "client"
 MAIN = "from onrecord.cli import main; main({})"
@@ -29,7 +30,7 @@ CASES = (
 
 def milliseconds(code: str) -> float:
     """One run in a fresh interpreter."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CLIENT), os.environ.get("PYTHONPATH", "")])}
+    environment = child_environment(CLIENT)
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=environment)
     return (time.perf_counter() - begin) * 1_000

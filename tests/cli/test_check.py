@@ -106,7 +106,7 @@ def test_the_same_fault_on_many_lines_is_reported_five_times_and_counted(run: Ru
     assert done.err.splitlines() == [
         *(f'onrecord: {path}: line {number}: no "text"; passed over' for number in range(1, 6)),
         f"onrecord: {path}: line 44: text: needs a string, not a number; passed over",
-        f'onrecord: {path}: 38 more lines: no "text"; passed over',
+        f'onrecord: {path}: and 38 more lines: no "text"; passed over',
         f"onrecord: {path}: no statement in it",
     ]
 

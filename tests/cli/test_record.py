@@ -49,7 +49,8 @@ def test_a_second_ingest_says_that_its_options_changed_nothing(at_server: Run, c
     assert done.status == 0
     assert done.err == (
         f"onrecord: {article}: it is on the record already, and --publisher and --title changed nothing; "
-        "to ingest it anew, delete its statements first\n"
+        "its statements were left as they are: correct them with `onrecord statements update`, or delete them and "
+        "ingest it anew\n"
     )
 
 

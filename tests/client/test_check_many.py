@@ -45,6 +45,11 @@ def expected(count: int) -> list[str]:
 
 async def test_a_server_that_is_restarted_twice_loses_and_doubles_nothing(either: Any, fake: FakeServer) -> None:
     seen: list[Progress] = []
+    waits: list[float] = []
+
+    def waiting(error: errors.OnrecordError, seconds: float) -> None:
+        assert isinstance(error, errors.Unavailable)
+        waits.append(seconds)
 
     def progress(now: Progress) -> None:
         seen.append(now)
@@ -56,11 +61,13 @@ async def test_a_server_that_is_restarted_twice_loses_and_doubles_nothing(either
             fake.start()
 
     back = threading.Timer(0.5, fake.start)
-    outcomes = [o async for o in either.check_many(iter(claims(500)), in_flight=32, progress=progress)]
+    outcomes = [o async for o in either.check_many(iter(claims(500)), in_flight=32, progress=progress, waiting=waiting)]
     back.join()
     assert verdicts(outcomes) == expected(500)
     assert [now.done for now in seen] == list(range(1, 501))
-    assert seen[-1].restarts >= 2
+    assert seen[-1].restarts == 2  # however often it was tried in between
+    assert waits
+    assert 0 <= max(waits) < 5
     asked = Counter(call.claim.text for call in fake.checks)
     assert set(asked) == set(claims(500))
     assert sum(asked.values()) <= 500 + 2 * 32  # only what was under way is asked again

@@ -120,3 +120,16 @@ def test_it_has_every_method_of_the_contract() -> None:
     for module, service in ((check_service_pb2, _Checks), (statement_service_pb2, StatementService)):
         (described,) = module.DESCRIPTOR.services_by_name.values()
         assert {method.name for method in described.methods} <= set(vars(service))
+
+
+def test_an_error_may_be_scripted_by_its_class() -> None:
+    with FakeServer() as server, server.client() as client:
+        server.fails("x", errors.NotFound)
+        with pytest.raises(errors.NotFound, match="Scripted: NotFound"):
+            client.check("x")
+        server.fails_next(errors.PermissionDenied)
+        with pytest.raises(errors.PermissionDenied):
+            client.check("y")
+        for wrong in ("NOT_FOUND", ValueError("x"), ValueError):
+            with pytest.raises(TypeError, match=r"needs an error of onrecord\.errors"):
+                server.fails("x", wrong)  # type: ignore[arg-type]

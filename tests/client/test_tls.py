@@ -136,6 +136,17 @@ def test_what_a_client_refuses(option: dict[str, Any], message: str) -> None:
             kind("127.0.0.1:1", **option)
 
 
+def test_a_key_that_is_not_the_certificates_is_known_before_connecting(tmp_path: Path) -> None:
+    authority = certificates.Authority(tmp_path)
+    one, other = authority.signed("me"), authority.signed("you")
+    junk = tmp_path / "junk"
+    junk.write_text("-----BEGIN PRIVATE KEY-----\njunk\n-----END PRIVATE KEY-----\n")
+    for key, message in ((other.key, "client_key: .* is not the key of the certificate"), (junk, "cannot be read")):
+        for kind in (onrecord.Client, onrecord.AsyncClient):
+            with pytest.raises(errors.InvalidArgument, match=message):
+                kind("127.0.0.1:1", client_certificate=one.cert, client_key=key)
+
+
 async def test_what_the_server_refuses(serve: Serve, tmp_path: Path) -> None:
     authority = certificates.Authority(tmp_path)
     one, other = authority.signed("127.0.0.1"), authority.signed("onrecord.example")

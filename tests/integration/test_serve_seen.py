@@ -145,7 +145,8 @@ def test_metrics_stay_on_this_machine_unless_told_otherwise() -> None:
 
 def test_without_the_extra_traces_say_what_to_install() -> None:
     line = fails("--traces", "otlp", code=BLOCKED.format(blocked=["opentelemetry"]))
-    assert line == "onrecord: --traces otlp: opentelemetry is missing; pip install 'onrecord[server,otel]'"
+    why = "opentelemetry is missing; pip install ./server/models '.[server,otel]' in a checkout"
+    assert line == f"onrecord: --traces otlp: {why}"
 
 
 async def test_spans_on_stderr_are_json_and_the_standard_variables_hold(start: Any) -> None:

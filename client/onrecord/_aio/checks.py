@@ -86,6 +86,7 @@ class AsyncChecks(AsyncDriver):
         options: CheckOptions | None = None,
         in_flight: int = 256,
         progress: Callable[[types.Progress], object] | None = None,
+        waiting: Callable[[OnrecordError, float], object] | None = None,
         patience: float = 60.0,
         timeout: float | None = None,
     ) -> AsyncIterator[types.CheckResult | OnrecordError]:
@@ -96,6 +97,8 @@ class AsyncChecks(AsyncDriver):
 
         in_flight: claims that are read ahead of the outcomes taken, 1 to 65,536.
         progress: called with a `Progress` before each outcome is handed out.
+        waiting: called before each wait for a server that is away or full, with its error and the seconds that it has
+            been so.
         patience: seconds that the server may be away or full, counted from the last outcome; then that error is raised.
         timeout: seconds without an outcome after which DeadlineExceeded is raised (at the latest after twice as many);
             default: the client's batch_timeout. A slow iterable is waited for without end.
@@ -109,7 +112,7 @@ class AsyncChecks(AsyncDriver):
             timeout=self._batch_limit(timeout),
             total=_request.length(claims),
         )
-        return self._flow(flow, items, progress)
+        return self._flow(flow, items, progress, waiting)
 
     async def check_frame(
         self,
@@ -157,6 +160,7 @@ class AsyncChecks(AsyncDriver):
         *,
         speaker: str | None = None,
         collection: str = "",
+        record_as_now: bool = False,
         timeout: float | None = None,
     ) -> types.Replay:
         """Check a claim again as it was checked then: whether the verdict is the same, and what has changed since.
@@ -165,8 +169,10 @@ class AsyncChecks(AsyncDriver):
         result: what came of it then, as `check` gave it, or its JSON form (`CheckResult.to_dict`, a line of `onrecord
             batch`). Its verdict and provenance are needed; its evidence is compared with what is on the record now.
         collection: another one than that of then.
+        record_as_now: against the record as it is now: does the verdict still hold? Otherwise against that of then, as
+            far as it is still known: later statements are not looked at, and those taken back since speak as they did.
         """
-        return await self._run(checks.replay(claim, result, speaker, collection, self._limit(timeout)))
+        return await self._run(checks.replay(claim, result, speaker, collection, record_as_now, self._limit(timeout)))
 
     async def score_pairs(
         self, pairs: AnyIterable[tuple[str, str]], *, timeout: float | None = None

@@ -82,7 +82,11 @@ class AsyncDriver:
                     yield item
 
     async def _flow(
-        self, flow: Flow, claims: AsyncIterator[Any], progress: Callable[[Progress], object] | None = None
+        self,
+        flow: Flow,
+        claims: AsyncIterator[Any],
+        progress: Callable[[Progress], object] | None = None,
+        waiting: Callable[[OnrecordError, float], object] | None = None,
     ) -> AsyncGenerator[Outcome, None]:
         """The flow's outcomes, over as many streams as it takes."""
         pump = _Pump(flow, claims)
@@ -98,6 +102,8 @@ class AsyncDriver:
                     return
                 except Again as again:
                     pause = again.seconds
+                    if waiting is not None and again.error is not None:
+                        waiting(again.error, again.since)
                 await asyncio.sleep(pause)
         finally:
             reading.cancel()

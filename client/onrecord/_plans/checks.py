@@ -74,6 +74,7 @@ def replay(
     result: CheckResult | Mapping[str, object],
     speaker: str | None,
     collection: str,
+    record_as_now: bool,
     timeout: float | None,
 ) -> Plan[types.Replay]:
     """See `Client.replay`."""
@@ -82,6 +83,7 @@ def replay(
         parent=_request.parent(fields, collection),
         claim=_request.claim(fields, claim, speaker),
         result=_kept.check_result(fields, result),
+        record_as_now=record_as_now,
     )
     fields.check()
     answer = yield Call("checks", "ReplayCheck", request, timeout)

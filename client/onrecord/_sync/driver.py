@@ -74,7 +74,11 @@ class Driver:
             yield from convert(answer)
 
     def _flow(
-        self, flow: Flow, claims: Iterator[Any], progress: Callable[[Progress], object] | None = None
+        self,
+        flow: Flow,
+        claims: Iterator[Any],
+        progress: Callable[[Progress], object] | None = None,
+        waiting: Callable[[OnrecordError, float], object] | None = None,
     ) -> Generator[Outcome, None, None]:
         """The flow's outcomes, over as many streams as it takes."""
         pump = _Pump(flow, claims, bounded=self._transport.buffers)
@@ -89,6 +93,8 @@ class Driver:
                     return
                 except Again as again:
                     pause = again.seconds
+                    if waiting is not None and again.error is not None:
+                        waiting(again.error, again.since)
                 time.sleep(pause)
         finally:
             pump.stop()

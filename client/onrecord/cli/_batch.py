@@ -11,8 +11,9 @@ from functools import partial
 
 from onrecord._json import parse_as_of
 from onrecord._places import renamed
+from onrecord.cli._columns import COLUMNS, RESULT_COLUMN
 from onrecord.cli._csv import Row, csv_count, csv_table
-from onrecord.cli._files import BadLine, Line, count_lines, read_lines, shown
+from onrecord.cli._files import BadLine, Line, count_lines, read_lines
 from onrecord.cli._formats import CSV, PARQUET, format_of
 from onrecord.errors import InvalidArgument, OnrecordError
 from onrecord.types import CheckResult, Claim, format_time
@@ -50,6 +51,8 @@ class ClaimLine:
 
     def _old_outcome(self) -> frozenset[str]:
         """The keys that an earlier run has set."""
+        if COLUMNS.keys() <= self.data.keys():  # a row of CSV or Parquet
+            return frozenset({*COLUMNS, RESULT_COLUMN})
         provenance, error = self.data.get("provenance"), self.data.get(ERROR_KEY)
         if "verdict" in self.data and isinstance(provenance, dict) and "model_id" in provenance:
             return RESULT_KEYS
@@ -134,11 +137,6 @@ def claim_lines(path: str, as_of: datetime | None = None) -> Iterator[ClaimLine]
 def in_line(error: OnrecordError) -> OnrecordError:
     """The error with fields named as in the line ("speaker"), not as in the request ("claims[7].speaker")."""
     return renamed(error, partial(_FIELD.sub, lambda found: "claim" if found[1] == "text" else found[1]))
-
-
-def place(claims: Claims, number: int) -> str:
-    """Where a line stands, for messages."""
-    return f"{shown(claims.path)}: {claims.unit} {number}"
 
 
 def _claim(data: dict[str, object], as_of: datetime | None) -> Claim:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
+from onrecord.cli._draw import Out, Table, Text
 from onrecord.cli._report import complain, printable
-from onrecord.cli._show import Out
+from onrecord.cli._show import MAX_WIDTH
 
 
 def show(made: Mapping[str, Any]) -> None:
     """What was measured, with what, a row for each load and kind of call; notes go to stderr."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     server, plan, data = made["server"], made["plan"], made["data"]
     fake = ", a FAKE for tests only" if server["fake"] else ""
     model = f"model {server['model_id']} ({server['model_revision'][:12]}), {server['precision']}{fake}"
@@ -90,7 +88,7 @@ def _latencies(rows: Sequence[Mapping[str, Any]]) -> Table:
             if times is not None:
                 cells += [f"{times[key]['value']:.1f}" for key in ("p50", "p95", "p99")]
                 cells += [between(times["p99"]), f"{times['max']:.1f}"]
-            table.add_row(*cells)
+            table.row(*cells)
     return table
 
 
@@ -110,7 +108,7 @@ def _server_times(rows: Sequence[Mapping[str, Any]]) -> Table | None:
             if stages := one["server_ms"]:
                 cells = (("retrieval", "p50"), ("queue", "p50"), ("queue", "p99"), ("inference", "p50"),
                          ("total", "p50"), ("total", "p99"))  # fmt: skip
-                table.add_row(load(row), kind, *(f"{stages[stage][key]['value']:.1f}" for stage, key in cells))
+                table.row(load(row), kind, *(f"{stages[stage][key]['value']:.1f}" for stage, key in cells))
     return table if table.row_count else None
 
 
@@ -130,9 +128,9 @@ def _failures(row: Mapping[str, Any]) -> list[str]:
 
 
 def _table(*head: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column(head[0], overflow="fold", min_width=10)
-    table.add_column(head[1], overflow="fold", min_width=6)
+    table = Table(gap=1)
+    table.column(head[0], least=10)
+    table.column(head[1], least=6)
     for name in head[2:]:
-        table.add_column(name.replace(" ", "\n"), justify="right", overflow="fold")
+        table.column(name.replace(" ", "\n"), right=True)
     return table

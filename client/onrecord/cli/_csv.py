@@ -13,6 +13,7 @@ from onrecord.cli._files import STDIN, opened, refuse_other_encodings, shown
 from onrecord.cli._report import InputError
 
 MOST_CELL = 4 * 1024 * 1024  # code points: a quote that is never closed must not swallow a whole file unnoticed
+_PARTED = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SHOWN = 8  # column names that a message repeats
 _ERRORS = {"unexpected end of data": "a quote is opened and never closed"}
 
@@ -106,6 +107,10 @@ def _names(path: str, header: Sequence[str]) -> list[str]:
     names = [name.strip() for name in header]
     listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     if "claim" not in names:
+        if len(names) == 1 and (mark := next((mark for mark in ";\t|" if mark in names[0]), "")):
+            raise InputError(
+                f"{shown(path)}: its columns are parted by {_PARTED[mark]}; CSV has commas: save it with those"
+            )
         raise InputError(
             f'{shown(path)}: no column "claim" in its first line' + (f"; there are {listed}" if names else "")
         )

@@ -22,7 +22,7 @@ _OPTIONS = (
     click.option(
         "--stance",
         type=click.Choice(["asserted", "denied", "questioned"]),
-        help="Whether the speaker stands behind the text.  [default: asserted]",
+        help="Whether the speaker stands behind the text; asserted, where a new statement does not say.",
     ),
     click.option("--context", "words", metavar="TEXT", help="Words that make the text unambiguous."),
     click.option("--date", type=Time(), metavar="DATE", help="When it was said, 2021-08-29."),

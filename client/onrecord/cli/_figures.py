@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
+from onrecord.cli._draw import Out, Table, Text
 from onrecord.cli._report import printable
-from onrecord.cli._show import Out
+from onrecord.cli._show import MAX_WIDTH
 
 _NAMES = {
     "accuracy": "accuracy",
@@ -33,7 +31,7 @@ _SWITCHED = (("without", "without"), ("with", "including"))
 
 def report(shown: Mapping[str, Any]) -> None:
     """The report of any mode."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     if model := shown.get("model"):
         fake = ", a FAKE for tests only" if model["fake"] else ""
         line = f"model {model['id']} ({model['revision'][:12]}), {model['precision']}{fake}"
@@ -43,22 +41,20 @@ def report(shown: Mapping[str, Any]) -> None:
 
 def calibration(shown: Mapping[str, Any]) -> None:
     """What was compared, what was chosen, and what it does to each set."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     held = "whole sets" if shown["hold_out"] == "sets" else "pairs"
     out.print(f"{shown['pair_count']:,} pairs, {shown['folds']} folds of {held}; all figures on what was held out")
     out.print()
     table = _table("method", "NLL", "ECE %", "Brier", "accuracy %")
     for name, f in shown["methods"].items():
         mark = "  ← chosen" if name == shown["chosen"] else ""
-        table.add_row(
-            f"{name}{mark}", f"{f['nll']:.4f}", _percent(f["ece"]), f"{f['brier']:.4f}", _percent(f["accuracy"])
-        )
+        table.row(f"{name}{mark}", f"{f['nll']:.4f}", _percent(f["ece"]), f"{f['brier']:.4f}", _percent(f["accuracy"]))
     out.print(table)
     out.print()
     table = _table("set", "pairs", "ECE % before", "after", "Brier before", "after", "accuracy %", "after")
     for one in shown["sets"]:
         a, b = one["before"], one["after"]
-        table.add_row(
+        table.row(
             printable(one["name"]), f"{one['pair_count']:,}", _percent(a["ece"]), _percent(b["ece"]),
             f"{a['brier']:.3f}", f"{b['brier']:.3f}", _percent(a["accuracy"]), _percent(b["accuracy"]),
         )  # fmt: skip
@@ -72,15 +68,14 @@ def _pairs(out: Out, shown: Mapping[str, Any]) -> None:
     for one in (*shown["sets"], *several):
         f, after, before = one["figures"], one["calibrated"], one["uncalibrated"]
         false = f.get("false_contradiction")
-        table.add_row(
+        table.row(
             printable(one["name"]) + (" (two-way)" if len(one["classes"]) == 2 else ""),
             f"{one['pair_count']:,}", _percent(f["accuracy"]["value"]), _between(f["accuracy"]),
             _percent(f["macro_f1"]["value"]), _percent(false["value"] if false else None),
             _percent(after["ece"]["value"]), _percent(before["ece"]["value"]), f"{after['brier']['value']:.3f}",
         )  # fmt: skip
     mean = shown["mean"]
-    table.add_section()
-    table.add_row(
+    table.row(
         f"mean of {mean['set_count']} sets", "", _percent(mean["accuracy"]["value"]), _between(mean["accuracy"]),
         _percent(mean["macro_f1"]["value"]), "", "", "", "",
     )  # fmt: skip
@@ -100,9 +95,9 @@ def _claims(out: Out, shown: Mapping[str, Any]) -> None:
     _figure_rows(table, shown["figures"])
     for key, figure in shown["evidence_recall"].items():
         if key != "claim_count":
-            table.add_row(f"evidence recall@{key.removeprefix('at_')}", _percent(figure["value"]), _between(figure))
+            table.row(f"evidence recall@{key.removeprefix('at_')}", _percent(figure["value"]), _between(figure))
     ece = shown["confidence"]["ece"]
-    table.add_row("ECE of the verdicts' confidence", _percent(ece["value"]), _between(ece))
+    table.row("ECE of the verdicts' confidence", _percent(ece["value"]), _between(ece))
     out.print(table)
     _confusion(out, "verdicts", shown["classes"], shown["answers"], shown["confusion"])
     _by_class(out, shown["by_class"])
@@ -118,10 +113,10 @@ def _ablation(out: Out, shown: Mapping[str, Any]) -> None:
     head = ("acc.", "macro-F1", "false contr.", "contr. recall", "support recall")
     keys = ("accuracy", "macro_f1", "false_contradiction", "contradiction_recall", "support_recall")
     table = _table("%", *head, "mends", "spoils")
-    table.add_row("the rule", *(_percent(shown["figures"][key]["value"]) for key in keys), "", "")
+    table.row("the rule", *(_percent(shown["figures"][key]["value"]) for key in keys), "", "")
     for row in shown["ablation"]:
         counts = (f"{row['turned_right']:,}", f"{row['turned_wrong']:,}")
-        table.add_row(f"without {row['without']}", *(_percent(row[key]) for key in keys), *counts)
+        table.row(f"without {row['without']}", *(_percent(row[key]) for key in keys), *counts)
     out.print(table)
     out.print(Text("mends: verdicts right with this part and wrong without it; spoils: the other way round", "dim"))
 
@@ -135,7 +130,7 @@ def _sweep(out: Out, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         limits = (f"{row[key]:g}" for key in ("support", "contradiction", "margin", "topic"))
         keys = ("accuracy", "macro_f1", "false_contradiction", "contradiction_recall")
-        table.add_row(*limits, *(_percent(row[key]) for key in keys))
+        table.row(*limits, *(_percent(row[key]) for key in keys))
     out.print(table)
 
 
@@ -151,13 +146,13 @@ def _documents(out: Out, shown: Mapping[str, Any]) -> None:
     out.print()
     table = _table("kind", "found", "right %")
     for row in shown["by_kind"]:
-        table.add_row(row["kind"], f"{row['found']:,}", _percent(row["right"] / row["found"]))
+        table.row(row["kind"], f"{row['found']:,}", _percent(row["right"] / row["found"]))
     out.print(table)
 
 
 def _figure_rows(table: Table, figures: Mapping[str, Any]) -> None:
     for key, figure in figures.items():
-        table.add_row(_NAMES.get(key, key), _percent(figure["value"]), _between(figure))
+        table.row(_NAMES.get(key, key), _percent(figure["value"]), _between(figure))
 
 
 def _confusion(
@@ -167,7 +162,7 @@ def _confusion(
     out.print(Text(printable(name), "bold"))
     table = _table("gold \\ answer", *map(_words, answers))
     for label, row in zip(classes, counts, strict=True):
-        table.add_row(_words(label), *(f"{n:,}" for n in row))
+        table.row(_words(label), *(f"{n:,}" for n in row))
     out.print(table)
 
 
@@ -175,7 +170,7 @@ def _by_class(out: Out, by_class: Mapping[str, Mapping[str, Any]]) -> None:
     out.print()
     table = _table("class", "precision %", "recall %", "F1")
     for label, f in by_class.items():
-        table.add_row(_words(label), _percent(f["precision"]), _percent(f["recall"]), _percent(f["f1"]))
+        table.row(_words(label), _percent(f["precision"]), _percent(f["recall"]), _percent(f["f1"]))
     out.print(table)
 
 
@@ -189,11 +184,11 @@ def _coverage(out: Out, curve: Sequence[Mapping[str, float]]) -> None:
 
 def _table(*head: str) -> Table:
     """Words of a heading stand below each other, for the columns are narrow and the terminal is, too."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column(head[0], overflow="fold", min_width=14)
+    table = Table(gap=1)
+    table.column(head[0], least=14)
     for name in head[1:]:
         narrow = name.replace(" ", "\n") if len(name) > len("precision %") else name
-        table.add_column(narrow, justify="right", overflow="fold", min_width=max(map(len, name.split())))
+        table.column(narrow, right=True, least=max(map(len, name.split())))
     return table
 
 

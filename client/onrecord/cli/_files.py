@@ -171,14 +171,18 @@ def opened(path: str) -> Iterator[IO[bytes]]:
             packed.close()  # the one that unpacks leaves it open
 
 
-def probe(path: str) -> None:
-    """InputError when the file cannot be had, before any work is done. What can be read only once is left alone."""
+def probe(path: str, *, lines: bool = False) -> None:
+    """InputError when the file cannot be had, before any work is done. What can be read only once is left alone.
+
+    lines: also when it is to hold JSON, an object a line, and begins otherwise.
+    """
     if path != STDIN:
         with contextlib.suppress(OSError, ValueError):  # `opened` has the words for these
             if stat.S_ISFIFO(os.stat(path).st_mode):
                 return  # opened and closed here, its writer would find nobody to read it, and we nobody to write it
-    with opened(path):
-        pass
+    with opened(path) as stream:
+        if lines and path != STDIN:
+            _refuse_other_json(path, stream.readline().removeprefix(codecs.BOM_UTF8))
 
 
 def read_text(path: str) -> str:
@@ -204,8 +208,22 @@ def read_lines(path: str) -> Iterator[Line]:
             if number == 1:
                 refuse_other_encodings(path, raw)
                 raw = raw.removeprefix(codecs.BOM_UTF8)
+                _refuse_other_json(path, raw)
             if raw := raw.strip():
                 yield Line(number, raw)
+
+
+def _refuse_other_json(path: str, first: bytes) -> None:
+    """InputError for a file that begins as one JSON value over all its lines does; they would all be bad ones."""
+    head = first.strip()
+    array = head.startswith(b"[") and head[1:].lstrip()[:1] in (b"", b"{")
+    if array or head == b"{":
+        how = "jq -c '.[]'" if array else "jq -c ."
+        kind = "array" if array else "object over several lines"
+        raise InputError(
+            f"{shown(path)}: one JSON {kind}, not one object a line; convert it, for example with `{how} FILE > "
+            "FILE.jsonl`"
+        )
 
 
 def count_lines(path: str) -> int | None:

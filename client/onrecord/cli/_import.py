@@ -13,6 +13,7 @@ from onrecord._fill import fill
 from onrecord._places import too_large
 from onrecord._status import from_status
 from onrecord.cli._import_state import ImportState
+from onrecord.cli._progress import Waiting
 from onrecord.cli._statements_file import StatementFile
 from onrecord.errors import InvalidArgument, OnrecordError, Overloaded, Unavailable
 from onrecord.v1 import statement_service_pb2 as pb
@@ -64,6 +65,7 @@ class Import:
         self._client = client
         self._file = file
         self._state = state
+        self._waiting = Waiting(client.target, PATIENCE)
         self._defer_index = defer_index
         self._saved = saved
         self._done = done
@@ -78,6 +80,10 @@ class Import:
 
     def run(self) -> None:
         """Send everything. What breaks on the way is tried again for a minute; then its error is raised."""
+        with self._waiting:
+            self._run()
+
+    def _run(self) -> None:
         until = time.monotonic() + PATIENCE
         while True:
             before = self._state.messages
@@ -89,6 +95,7 @@ class Import:
                     until = time.monotonic() + PATIENCE
                 if time.monotonic() > until or not (self._state.messages or before):
                     raise
+                self._waiting.begin(error)
                 time.sleep(min(error.retry_after or 0.5, 5.0))
 
     def _over_one_stream(self) -> None:
@@ -201,6 +208,7 @@ class Import:
         self.pending = answer.pending_count
         state.messages, state.line = message.number + 1, message.last
         self._saved()
+        self._waiting.over()
         self._done(len(message.lines) + len(message.bad))
 
     def _bad(self, number: int, error: OnrecordError) -> None:

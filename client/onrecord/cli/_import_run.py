@@ -71,7 +71,7 @@ def import_one(
             raise
     state.finished = True
     saved()
-    file.report_unread()
+    file.end()
     failures = sorted(file.failures, key=itemgetter("line"))
     return Imported(state.created, state.failed, failures, running.pending, False)
 

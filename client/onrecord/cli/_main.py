@@ -11,6 +11,8 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from onrecord._interrupt import handled
+from onrecord.cli._group import Group
 from onrecord.cli._report import complain, discard, say
 from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_config
 
@@ -18,6 +20,7 @@ from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_conf
 COMMANDS = {
     "check": ("onrecord.cli.check", "Check one claim."),
     "batch": ("onrecord.cli.batch", "Check a file of claims."),
+    "replay": ("onrecord.cli.replay", "Check again what was checked before, and say what has changed."),
     "ingest": ("onrecord.cli.ingest", "Read documents into attributed statements."),
     "statements": (
         "onrecord.cli.statements",
@@ -32,13 +35,14 @@ COMMANDS = {
     "config": ("onrecord.cli.config", "Show the settings, and where each comes from."),
     "completion": ("onrecord.cli.completion", "Print what a shell needs to complete commands."),
 }
+OF_STATEMENTS = ("add", "delete", "export", "get", "import", "list", "retract", "search", "supersede", "update")
 INTERRUPTED = 130
 PROGRAM = "onrecord"
 COMPLETION_VARIABLE = "_ONRECORD_COMPLETE"
 DEBUG_VARIABLE = "ONRECORD_DEBUG"
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Loads a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,6 +54,10 @@ class _Commands(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = module.command
         return with_config(command if isinstance(command, click.Command) else command())
+
+    def meant_by(self, name: str, names: list[str]) -> list[str]:
+        """A command of `statements` that is asked for without it, too."""
+        return [f"statements {name}"] if name in OF_STATEMENTS else super().meant_by(name, names)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands, with their help, none of them loaded: this runs at each press of the key."""
@@ -119,7 +127,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         cli.main(given, PROGRAM)  # answers the shell, and exits
     try:
         # not through `cli.main`, which has its own words for an interrupt and its own status for a closed pipe
-        status = _invoke(given)
+        with handled():
+            status = _invoke(given)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that has left is met quietly
     except click.exceptions.NoArgsIsHelpError as error:

@@ -16,7 +16,6 @@ from onrecord.cli._report import InputError
 if TYPE_CHECKING:
     from onrecord.client import Client
 
-MOST_ALIKE = 5  # bad lines of the same fault that are reported one by one
 STATEMENT_SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -74,7 +73,7 @@ def _documents(paths: Sequence[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for path in paths:
         if is_statements(path):
-            probe(path)
+            probe(path, lines=True)
         found[path] = None if is_statements(path) else read_text(path)
     return found
 
@@ -82,7 +81,7 @@ def _documents(paths: Sequence[str]) -> dict[str, str | None]:
 def _import(client: Client, path: str, collection: str) -> None:
     from onrecord.cli._statements_file import StatementFile, import_file
 
-    file = StatementFile(path, collection, any_id=True, most_alike=MOST_ALIKE)
+    file = StatementFile(path, collection, any_id=True)
     if import_file(client, file, collection).created_count == 0:
         raise InputError(f"{shown(path)}: no statement in it")
 

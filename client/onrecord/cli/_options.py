@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from onrecord._install import how_to_install
 from onrecord.cli._report import InputError
 from onrecord.cli._settings import FILE, Setting
 
@@ -267,6 +268,5 @@ def shared() -> dict[str, Setting]:
 def missing(error: ModuleNotFoundError) -> click.ClickException:
     """What to install when an import fails."""
     return click.ClickException(
-        f"this needs the server's packages ({error.name} is missing); in a checkout of onrecord: "
-        "pip install ./server/models '.[server]'; from a package index: pip install 'onrecord[server]'"
+        f"this needs the server's packages ({error.name} is missing): {how_to_install('server')}"
     )

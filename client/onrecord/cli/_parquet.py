@@ -54,6 +54,17 @@ def _rows(path: str) -> Iterator[dict[str, object]]:
             yield from batch.to_pylist()
 
 
+def outcomes(path: str) -> Iterator[tuple[str | None, str | None, str | None]]:
+    """Of each row of results: the verdict, the code of the error, the model. InputError when it holds no results."""
+    names = ["verdict", "error_code", "model"]
+    with parquet_file(path) as file:
+        if missing := [name for name in names if name not in file.schema_arrow.names]:
+            raise InputError(f"{path}: no results of `batch`: it has no column {missing[0]}")
+        for batch in file.iter_batches(batch_size=ROWS, columns=names):
+            for row in batch.to_pylist():
+                yield row["verdict"], row["error_code"], row["model"]
+
+
 def row_count(path: str) -> int:
     """How many rows there are."""
     with parquet_file(path) as file:

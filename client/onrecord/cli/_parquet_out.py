@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any
 
 from onrecord.cli._batch import RAW_KEY, SET_KEYS, Claims
+from onrecord.cli._columns import COLUMNS, LISTS, NUMBERS, RESULT_COLUMN
 from onrecord.cli._files import STDIN, read_lines
-from onrecord.cli._flat import COLUMNS, LISTS, NUMBERS, RESULT_COLUMN, Layout, cells, flat
+from onrecord.cli._flat import Layout, cells, flat
 from onrecord.cli._formats import PARQUET, pyarrow
 from onrecord.cli._output import blamed_on
 from onrecord.cli._parquet import ROWS, draft_of, parquet_file

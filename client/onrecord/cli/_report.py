@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 import click
@@ -28,9 +28,24 @@ def complain(message: str) -> None:
     say(f"onrecord: {printable(message)}")
 
 
-def say(line: str) -> None:
-    """A line on stderr, if there is anybody to read it: the work goes on, and the exit status tells, in any case."""
+_above: Callable[[str], None] | None = None  # writes above a line that is kept at the foot of the terminal
+
+
+def writing_below(above: Callable[[str], None] | None) -> None:
+    """Told by who keeps a line at the foot of the terminal: how `say` is to write above it; None when it is gone."""
+    global _above
+    _above = above
+
+
+def say(line: str, *, above: bool = True) -> None:
+    """A line on stderr, if there is anybody to read it: the work goes on, and the exit status tells, in any case.
+
+    above: a progress bar that is shown stays below it.
+    """
     if sys.stderr is None:
+        return
+    if above and _above is not None:
+        _above(line)
         return
     try:
         click.echo(line, err=True)

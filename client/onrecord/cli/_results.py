@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Protocol
 
-import click
-
 from onrecord.cli._batch import ERROR_KEY, RAW_KEY, SET_KEYS, ClaimLine, Claims
+from onrecord.cli._columns import COLUMNS
 from onrecord.cli._csv import Records, csv_line
 from onrecord.cli._files import STDIN, shown
-from onrecord.cli._flat import COLUMNS, Layout, cells, flat, model_of
+from onrecord.cli._flat import Layout, cells, flat, model_of
 from onrecord.cli._formats import CSV, PARQUET
 from onrecord.cli._output import LineWriter
 from onrecord.cli._report import InputError, complain, to_json
@@ -44,6 +43,8 @@ class Done:
         self.count = 0
         self.bytes = 0
         self.tally: Counter[str] = Counter()
+        self.finished = False
+        """Whether nothing is left to do, and what is there stands in a file that is not added to."""
         self.model: str | None = None
         """Model and revision of the last result."""
 
@@ -146,7 +147,7 @@ def read_done(claims: Claims, names: list[str] | None, lines: Iterator[ClaimLine
     place = place_of(output, kind)
     done = Done()
     if kind == PARQUET and not os.path.exists(place) and os.path.exists(output):
-        raise click.UsageError(f"{output} is finished; without --resume it is made anew")
+        return _finished(claims, lines, output)
     if not os.path.lexists(place):
         return done
     if not os.path.isfile(place):
@@ -159,6 +160,23 @@ def read_done(claims: Claims, names: list[str] | None, lines: Iterator[ClaimLine
             _done_jsonl(claims, layout if kind == PARQUET else None, lines, place, stream, done)
         if stream.seek(0, os.SEEK_END) > done.bytes:
             complain(f"{place}: the last line was torn, and is done again")
+    return done
+
+
+def _finished(claims: Claims, lines: Iterator[ClaimLine], output: str) -> Done:
+    """What stands in a Parquet file of results; InputError when it is none, or not of as many lines."""
+    from onrecord.cli._parquet import outcomes
+
+    done = Done()
+    for verdict, code, model in outcomes(output):
+        _next_line(claims, lines, output)
+        done.add(verdict, code, model, 0)
+    if next(lines, None) is not None:
+        raise InputError(
+            f"{output}: is finished, with results of {done.count:,} lines, and {shown(claims.path)} has more; leave "
+            "--resume out to begin anew"
+        )
+    done.finished = True
     return done
 
 

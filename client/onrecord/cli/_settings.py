@@ -248,7 +248,8 @@ def load(ctx: click.Context, path: str | None) -> ConfigFile:
     file = read_config(path)
     if file.there:
         names = command_names(ctx)
-        ctx.default_map = file.section(names)
+        # empty text is no value, as an empty variable is none: so stands in a template what has no default
+        ctx.default_map = {key: value for key, value in file.section(names).items() if value != ""}
         file.check(ctx.command, names, shared())
         ctx.meta[_FILE] = file.path
     return file

@@ -1,17 +1,12 @@
-"""What people read: verdicts with their evidence, tables of statements. Only this module draws (with rich)."""
+"""What people read: verdicts with their evidence, tables of statements. The drawing itself: `_draw`."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-import click
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
+from onrecord.cli._draw import Out, Table, Text
 from onrecord.cli._report import complain, printable
 from onrecord.types import (
     AmbiguousName,
@@ -20,6 +15,8 @@ from onrecord.types import (
     Evidence,
     IngestReport,
     Relation,
+    Replay,
+    SearchResult,
     ServerInfo,
     Stance,
     State,
@@ -27,9 +24,10 @@ from onrecord.types import (
     Verdict,
 )
 
-MIN_WIDTH = 40
 MAX_WIDTH = 110  # longer lines of prose are hard to read
 TABLE_WIDTH = 100  # narrower terminals get statements one below the other
+
+RIGHT = ("statements",)  # columns of numbers
 
 VERDICT_STYLE = {
     Verdict.SUPPORTED: "bold green",
@@ -46,31 +44,12 @@ RELATION_STYLE = {
 }
 
 
-class Out:
-    """stdout: as wide as the terminal, plain where it is none or NO_COLOR is set, no blanks at the ends of lines."""
-
-    def __init__(self, most: int = MAX_WIDTH) -> None:
-        # rich itself leaves bold and dim with NO_COLOR; here it means plain
-        self._console = Console(
-            highlight=False, markup=False, emoji=False, color_system=None if os.environ.get("NO_COLOR") else "auto"
-        )
-        # what does not fit is cut away, so a terminal that says it is narrower (0, when it does not know) wraps itself
-        self._console.width = max(self._console.width, MIN_WIDTH)
-        self.width = min(self._console.width, most)
-
-    def print(self, shown: RenderableType = "") -> None:
-        """Show something, wrapped to the width."""
-        with self._console.capture() as captured:
-            self._console.print(shown, width=self.width)
-        for line in captured.get().splitlines():
-            click.echo(line.rstrip(), color=True)  # what colour there is, rich has decided on
-
-
 def check_result(result: CheckResult) -> None:
     """The verdict in one line, the explanation, then the evidence."""
-    out = Out()
-    head = Text(words(result.verdict), VERDICT_STYLE[result.verdict])
-    head.append(f"  confidence {result.confidence:.2f}", "not bold")
+    out = Out(MAX_WIDTH)
+    style = VERDICT_STYLE[result.verdict]
+    head = Text(words(result.verdict), style)
+    head.append(f"  confidence {result.confidence:.2f}", style.removeprefix("bold").strip())
     if result.reason is not None:
         head.append(f"  ({words(result.reason).lower()})", "dim")
     out.print(head)
@@ -87,9 +66,11 @@ def check_result(result: CheckResult) -> None:
 
 def _parts(result: CheckResult) -> Table:
     """The parts of a compound claim: number, verdict, confidence, words; who said it where the parts differ in that."""
-    table = _fields()
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", ratio=1)
+    table = Table()
+    table.column(style="bold", fixed=True)
+    table.column()
+    table.column(fixed=True)
+    table.column()
     several = len({part.attribution.speaker for part in result.parts}) > 1
     for number, part in enumerate(result.parts, start=1):
         said = f"{printable(part.attribution.speaker)}: " if several and part.attribution.speaker else ""
@@ -97,7 +78,7 @@ def _parts(result: CheckResult) -> Table:
         if part.reason is not None:
             text.append(f"  ({words(part.reason).lower()})", "dim")
         verdict = Text(words(part.verdict).lower(), VERDICT_STYLE[part.verdict])
-        table.add_row(f"part {number}", verdict, Text(f"{part.confidence:.2f}"), text)
+        table.row(f"part {number}", verdict, Text(f"{part.confidence:.2f}"), text)
     return table
 
 
@@ -111,7 +92,7 @@ def _evidence(out: Out, evidence: Evidence) -> None:
     quote = Text(f"“{printable(evidence.quote or statement.text)}”")
     if evidence.truncated:
         quote.append(" (read in part)", "yellow")
-    out.print(Padding(quote, (0, 0, 0, 2)))
+    out.print(quote, indent=2)
     scores = evidence.scores
     facts = [f"similarity {evidence.similarity:.2f}", *(words(note) for note in evidence.notes)]
     if scores.entailment or scores.contradiction:  # else the model was not asked
@@ -121,7 +102,7 @@ def _evidence(out: Out, evidence: Evidence) -> None:
         facts[:0] = [
             f"{name} {own:.2f}" + (f" (weighed {w:.2f})" if seen is not scores else "") for name, own, w in shown
         ]
-    out.print(Padding(Text(" · ".join(facts), "dim"), (0, 0, 0, 2)))
+    out.print(Text(" · ".join(facts), "dim"), indent=2)
 
 
 def _attribution(statement: Statement) -> str:
@@ -131,6 +112,28 @@ def _attribution(statement: Statement) -> str:
     relayed = f" (relayed by {printable(statement.relayed_by)})" if statement.relayed_by else ""
     when = day(statement.stated_time or statement.source.publish_time)
     return f"{speaker}{stance}{relayed}{', ' + when if when else ''}"
+
+
+def replay(then: Mapping[str, Any], replayed: Replay) -> None:
+    """Whether a check made again came to the same, and what is not as it was then."""
+    out = Out(MAX_WIDTH)
+    now = replayed.result
+    head = Text("same     " if replayed.same else "CHANGED  ", "bold" if replayed.same else "bold yellow")
+    if not replayed.same:
+        reason = then.get("reason")
+        head.append(f"{words(str(then['verdict']))}{f' ({words(str(reason)).lower()})' if reason else ''} → ")
+    style = VERDICT_STYLE[now.verdict]
+    head.append(words(now.verdict), style)
+    if now.reason is not None:
+        head.append(f" ({words(now.reason).lower()})", "dim")
+    head.append(f"  confidence {now.confidence:.2f}", style.removeprefix("bold").strip())
+    out.print(head)
+    out.print(printable(str(then["claim"])), indent=2)
+    for change in replayed.changes:
+        held = "  (left as then)" if change.held else ""
+        out.print(Text.of((f"{words(change.kind).lower()}: ", "bold"), f"{printable(change.detail)}{held}"), indent=2)
+        for item in change.statements:
+            out.print(Text(f"{words(item.kind).lower()}: {printable(item.name)}", "dim"), indent=4)
 
 
 def words(name: str) -> str:
@@ -162,27 +165,36 @@ def statements(listed: Iterable[Statement], similarities: Iterable[float] = ()) 
             Text(printable(statement.speaker.name or statement.source.publisher)),
             Text(printable(statement.relayed_by)),
             Text(day(statement.stated_time or statement.source.publish_time), "dim"),
-            Text.assemble((near[index] if near else "", "dim"), _text(statement)),
+            Text.of((near[index] if near else "", "dim"), _text(statement)),
         )
         for index, statement in enumerate(listed)
     ]
     if out.width < TABLE_WIDTH:
         for identifier, speaker, relayed, when, text in rows:
-            via = Text.assemble("via ", relayed) if relayed else Text()
-            out.print(Text("  ").join(part for part in (identifier, speaker, via, when) if part))
-            out.print(Padding(text, (0, 0, 0, 2)))
+            via = Text.of("via ", relayed) if relayed else Text()
+            out.print(joined(identifier, speaker, via, when))
+            out.print(text, indent=2)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("id", no_wrap=True)
-    table.add_column("speaker", overflow="fold", max_width=24)
+    table = Table()
+    table.column("id", fixed=True)
+    table.column("speaker", most=24)
     relayed_by = any(relayed for _, _, relayed, _, _ in rows)
     if relayed_by:
-        table.add_column("relayed by", overflow="fold", max_width=24)
-    table.add_column("date", no_wrap=True)
-    table.add_column("text", overflow="fold", ratio=1)
+        table.column("relayed by", most=24)
+    table.column("date", fixed=True)
+    table.column("text")
     for identifier, speaker, relayed, when, text in rows:
-        table.add_row(identifier, speaker, *((relayed,) if relayed_by else ()), when, text)
+        table.row(identifier, speaker, *((relayed,) if relayed_by else ()), when, text)
     out.print(table)
+
+
+def found(results: Sequence[SearchResult]) -> None:
+    """What a search found, best first."""
+    similarities = [result.similarity for result in results]
+    statements((result.statement for result in results), similarities)
+    if similarities != sorted(similarities, reverse=True):
+        note = "best first by words and meaning together; the figure is the similarity of meaning alone"
+        Out(MAX_WIDTH).print(Text(note, "dim"))
 
 
 def _text(statement: Statement) -> Text:
@@ -191,7 +203,7 @@ def _text(statement: Statement) -> Text:
         marks.append(statement.stance.lower())
     if statement.state is not State.ACTIVE:
         marks.append(statement.state.lower())
-    return Text.assemble((f"[{', '.join(marks)}] " if marks else "", "yellow"), printable(statement.text))
+    return Text.of((f"[{', '.join(marks)}] " if marks else "", "yellow"), printable(statement.text))
 
 
 def short_id(name: str) -> str:
@@ -201,7 +213,7 @@ def short_id(name: str) -> str:
 
 def statement(shown: Statement) -> None:
     """Every field of one statement that says something."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     table = _fields()
     source = shown.source
     for label, value in (
@@ -229,7 +241,7 @@ def statement(shown: Statement) -> None:
         ("etag", shown.etag),
     ):
         if value:
-            table.add_row(label, Text(printable(value)))
+            table.row(label, Text(printable(value)))
     out.print(table)
 
 
@@ -240,12 +252,12 @@ def _moment(value: datetime | None) -> str:
 def collections(listed: Iterable[Collection]) -> None:
     """Collections in a table."""
     grid(
-        Out(),
+        Out(MAX_WIDTH),
         ("id", "statements", "name"),
         (
             (
                 Text(short_id(collection.name), "cyan"),
-                Text(f"{collection.statement_count:,}", justify="right"),
+                Text(f"{collection.statement_count:,}"),
                 Text(printable(collection.display_name)),
             )
             for collection in listed
@@ -255,7 +267,7 @@ def collections(listed: Iterable[Collection]) -> None:
 
 def collection(shown: Collection) -> None:
     """Every field of one collection that says something."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     table = _fields()
     waiting = f", {shown.pending_count:,} wait for their embedding" if shown.pending_count else ""
     for label, value in (
@@ -268,13 +280,13 @@ def collection(shown: Collection) -> None:
         ("etag", shown.etag),
     ):
         if value:
-            table.add_row(label, Text(printable(value)))
+            table.row(label, Text(printable(value)))
     out.print(table)
 
 
 def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
     """What a document was read into."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     count = len(report.statements)
     noun = "statement" if count == 1 else "statements"
     head = Text(printable(path), "bold")
@@ -293,18 +305,18 @@ def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
 
 def info(target: str, shown: ServerInfo) -> None:
     """What runs at `target`."""
-    out = Out()
+    out = Out(MAX_WIDTH)
     table = _fields()
-    table.add_row("server", Text(f"onrecord {printable(shown.version)} at {printable(target)}"))
+    table.row("server", Text(f"onrecord {printable(shown.version)} at {printable(target)}"))
     for label, model in (("model", shown.model), ("encoder", shown.encoder)):
         fake = ", a FAKE for tests only" if model.fake else ""
         text = f"{model.model_id} ({model.revision[:12]}), {model.precision}, {model.max_tokens} tokens{fake}"
-        table.add_row(label, Text(printable(text)))
+        table.row(label, Text(printable(text)))
     waiting = f", {shown.pending_count:,} wait for their embedding" if shown.pending_count else ""
-    table.add_row("store", Text(f"{printable(shown.store)}, {shown.statement_count:,} statements{waiting}"))
+    table.row("store", Text(f"{printable(shown.store)}, {shown.statement_count:,} statements{waiting}"))
     options = {name: value for name, value in shown.default_options.to_dict().items() if value is not None}
     for index, (name, value) in enumerate(options.items()):
-        table.add_row("" if index else "defaults", Text(f"{words(name)}: {printable(str(value))}"))
+        table.row("" if index else "defaults", Text(f"{words(name)}: {printable(str(value))}"))
     out.print(table)
     out.print()
     rows = (
@@ -318,8 +330,8 @@ def info(target: str, shown: ServerInfo) -> None:
 
 def config(path: str, there: bool, rows: Iterable[Mapping[str, object]]) -> None:
     """The settings, each with where it comes from."""
-    out = Out()
-    out.print(Text.assemble((printable(path), "bold"), "" if there else "  (not there)"))
+    out = Out(MAX_WIDTH)
+    out.print(Text.of((printable(path), "bold"), "" if there else "  (not there)"))
     grid(
         out,
         ("setting", "value", "from"),
@@ -340,28 +352,34 @@ def _value(value: object) -> str:
     return "" if value is None else printable(str(value))
 
 
+def joined(*parts: Text) -> Text:
+    """Those parts that say something, as one line."""
+    line = Text()
+    for part in filter(None, parts):
+        line.append("  " if line else "")
+        line.append(part)
+    return line
+
+
 def grid(out: Out, heads: tuple[str, ...], rows: Iterable[tuple[Text, ...]]) -> None:
     """A table whose last columns fold; where the terminal is too narrow for one, a row is a line that wraps."""
     listed = list(rows)
-    needed = sum(
-        max((row[i].cell_len for row in [*listed, tuple(map(Text, heads))]), default=0) + 2
-        for i in range(len(heads) - 1)
-    )
+    needed = sum(max(row[i].width() for row in [*listed, tuple(map(Text, heads))]) + 2 for i in range(len(heads) - 1))
     if needed > out.width // 2 + out.width // 4:
         for row in listed:
-            out.print(Text("  ").join(cell for cell in row if cell))
+            out.print(joined(*row))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table()
     for head in heads[:-1]:
-        table.add_column(head, no_wrap=True)
-    table.add_column(heads[-1], overflow="fold", ratio=1)
+        table.column(head, fixed=True, right=head in RIGHT)
+    table.column(heads[-1])
     for row in listed:
-        table.add_row(*row)
+        table.row(*row)
     out.print(table)
 
 
 def _fields() -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold", ratio=1)
+    table = Table()
+    table.column(style="bold", fixed=True)
+    table.column()
     return table

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
 from onrecord._places import renamed
+from onrecord.cli._bad_lines import BadLines
 from onrecord.cli._files import BadLine, count_lines, read_lines, shown
 from onrecord.cli._progress import progress
 from onrecord.cli._report import complain
-from onrecord.errors import InvalidArgument, OnrecordError
+from onrecord.errors import AlreadyExists, InvalidArgument, OnrecordError
 from onrecord.types import ImportReport, Statement
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class StatementFile:
     A statement keeps its id, from `name` or a key `id`, and moves into the given collection; with `new_names` the
     server names all of them. An `id` that cannot be one makes its line a bad one, for under a new name the statement
     would come twice when the file is imported again; with `any_id`, for a record that is not kept, it is not read.
-    Of bad lines with the same fault, the first `most_alike` are reported and the others counted; None reports all.
+    Of bad lines with the same fault the first are reported and the others counted.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class StatementFile:
         *,
         new_names: bool = False,
         any_id: bool = False,
-        most_alike: int | None = None,
     ) -> None:
         self.path = path
         self.bad_lines = 0
@@ -53,8 +52,8 @@ class StatementFile:
         self.parent = collection if collection.startswith("collections/") else f"collections/{collection}"
         self._new_names = new_names
         self._any_id = any_id
-        self._most_alike = most_alike
-        self._alike: Counter[str] = Counter()
+        self._taken = 0
+        self._reported = BadLines(shown(path))
         self._numbers = array("q")  # line of each statement handed out
         self._unread: set[str] = set()
 
@@ -81,6 +80,7 @@ class StatementFile:
 
     def refuse(self, number: int, error: OnrecordError) -> None:
         """Report a line that the record did not take."""
+        self._taken += isinstance(error, AlreadyExists)
         self._bad(number, renamed(error, partial(_FIELD.sub, "")))
 
     def _named(self, data: dict[str, object]) -> dict[str, object]:
@@ -118,26 +118,25 @@ class StatementFile:
         self.bad_lines += 1
         if len(self.failures) < _MOST_LISTED:
             self.failures.append({"line": number, **error.to_dict()})
-        if self._most_alike is not None:
-            self._alike[error.message] += 1
-            if self._alike[error.message] > self._most_alike:
-                return  # `report` has their number
-        complain(f"{shown(self.path)}: line {number}: {error.message}; passed over")
+        self._reported.report(f"line {number}", error.message)
 
     def report(self, outcome: ImportReport) -> None:
         """Say on stderr which lines the record did not take, and which keys were not read."""
         for failure in outcome.failures:
             self._bad(self._numbers[failure.index], renamed(failure.error, partial(_FIELD.sub, "")))
-        for message, count in self._alike.items():
-            if self._most_alike is not None and (more := count - self._most_alike) > 0:
-                complain(f"{shown(self.path)}: {more:,} more line{'s' * (more > 1)}: {message}; passed over")
         if unlisted := outcome.failed_count - len(outcome.failures):
             self.bad_lines += unlisted
             complain(f"{shown(self.path)}: {unlisted:,} more lines were passed over")
-        self.report_unread()
+        self.end()
 
-    def report_unread(self) -> None:
-        """Say on stderr which keys were not read."""
+    def end(self) -> None:
+        """Say on stderr how many bad lines were not reported one by one, and which keys were not read."""
+        self._reported.end()
+        if self._taken:
+            complain(
+                f"{shown(self.path)}: statements whose name is taken were left as they are on the record: change "
+                "them with `onrecord statements update`, or import all under new names with --new-names"
+            )
         if self._unread:
             listed = ", ".join(sorted(self._unread))
             complain(f"{shown(self.path)}: keys that are not part of a statement were not read: {listed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line, place
+from onrecord.cli._bad_lines import BadLines
+from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line
 from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
 from onrecord.cli._flat import model_of
-from onrecord.cli._formats import FORMATS, format_of, refuse_format
+from onrecord.cli._formats import FORMATS, JSONL, format_of, refuse_format
 from onrecord.cli._open import open_client
 from onrecord.cli._options import (
     against_options,
@@ -27,9 +29,10 @@ from onrecord.cli._options import (
     refuse_both,
     server_options,
 )
-from onrecord.cli._progress import progress
+from onrecord.cli._progress import Waiting, progress
 from onrecord.cli._report import InputError, complain, emit, say
 from onrecord.cli._results import Done, Results, count_outcome, open_results, place_of, read_done
+from onrecord.cli._scope import say_why_nothing_is_in_scope
 from onrecord.cli._settings import FILE
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from onrecord.types import CheckResult, Claim, StatementFilter
 
 FAILED_ON = 3
+PATIENCE = 60.0
+"""Seconds that the server may be away or full."""
 IN_FLIGHT = 256
 """Claims read ahead of the verdicts: enough to keep the model busy."""
 
@@ -129,15 +134,23 @@ def command(
     refuse_format(output, out_kind, writing=True)
     _refuse_overwriting(output, (claims, *against))
     refuse_stdin_twice((claims, *against))
-    probe(claims)
+    probe(claims, lines=source.format == JSONL)
     names, lines = source.open()
     done = read_done(source, names, lines, output, out_kind) if resume else Done()
-    work = _Work(source, lines, done, collection, max_evidence, filter_of(given))
+    if done.finished:
+        _summary(claims, output, done.tally, as_json)
+        say(f"{output}: all of it was done before; without --resume it is made anew")
+        _end(context, claims, done.tally, fail_on, ignore_bad)
+        return
+    bar = output != STDIN or sys.stdout is None or not sys.stdout.isatty()  # results and it do not share a terminal
+    work = _Work(source, lines, done, collection, max_evidence, filter_of(given), bar=bar)
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
                 client.info()  # nobody there is known at once, and not after the patience that a restart gets
                 work.run(client, results)
+                if work.tally["out of scope"] and work.tally["out of scope"] == work.tally["checked"]:
+                    say_why_nothing_is_in_scope(client, collection)
         except BaseException as error:
             if work.count:
                 where = "" if output == STDIN else f" and in {place_of(output, out_kind)}; --resume goes on"
@@ -170,8 +183,12 @@ class _Work:
         collection: str,
         max_evidence: int | None,
         narrowed: StatementFilter | None,
+        *,
+        bar: bool,
     ) -> None:
         from onrecord.types import CheckOptions
+
+        self._bar = bar
 
         self.tally = done.tally
         self.count = done.count
@@ -183,14 +200,24 @@ class _Work:
         self._options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
         self._sent: deque[ClaimLine] = deque()  # only appended to by the thread that sends
         self._shown = self.count
+        self._bad = BadLines(shown(claims.path))
 
     def run(self, client: Client, results: Results) -> None:
         """Check what is left; each outcome is handed on when it is there."""
-        with progress("checking", "claims", self._claims.count(), done=self.count) as advance:
+        with (
+            progress("checking", "claims", self._claims.count(), done=self.count, shown=self._bar) as advance,
+            Waiting(client.target, PATIENCE) as waiting,
+        ):
             outcomes = client.check_many(
-                self._given(), collection=self._collection, options=self._options, in_flight=IN_FLIGHT
+                self._given(),
+                collection=self._collection,
+                options=self._options,
+                in_flight=IN_FLIGHT,
+                waiting=lambda error, since: waiting.begin(error),
+                patience=PATIENCE,
             )
             for outcome in outcomes:
+                waiting.over()
                 while (line := self._sent.popleft()).claim is None:
                     self._hand_on(results, line, line.error)
                 self._hand_on(results, line, outcome)
@@ -199,6 +226,7 @@ class _Work:
             while self._sent:
                 line = self._sent.popleft()
                 self._hand_on(results, line, line.error)
+        self._bad.end('each of them has an "error" in the output')
 
     def _given(self) -> Iterator[Claim]:
         """The claims, for the thread that sends them; lines without one wait for their turn among the outcomes."""
@@ -220,7 +248,7 @@ class _Work:
         if isinstance(outcome, InvalidArgument | ServerError):
             outcome = in_line(outcome)
             count_outcome(self.tally, None, outcome.code)
-            complain(f"{place(self._claims, line.number)}: {outcome.message}; passed over")
+            self._bad.report(f"{self._claims.unit} {line.number}", outcome.message)
             return {ERROR_KEY: {"line": line.number, **outcome.to_dict()}}
         if outcome is None or isinstance(outcome, OnrecordError):
             raise outcome or RuntimeError("a line without a claim and without an error")
@@ -252,10 +280,6 @@ def _summary(path: str, output: str, tally: Counter[str], as_json: bool) -> None
     if as_json and output != "-":
         emit({"file": output, "checked_count": tally["checked"], "failed_count": unchecked, "verdicts": verdicts})
         return
-    if tally["out of scope"] and tally["out of scope"] == tally["checked"]:
-        complain(
-            "no statement was in scope of any claim: is there such a collection, and does the filter let any pass?"
-        )
     counts = ", ".join(f"{count:,} {name.replace('_', ' ').lower()}" for name, count in verdicts.items())
     say(
         f"{shown(path)}: {tally['checked']:,} claims checked{f' ({counts})' if counts else ''}, "

@@ -20,6 +20,7 @@ from onrecord.cli._options import (
     server_options,
 )
 from onrecord.cli._report import emit
+from onrecord.cli._scope import say_why_nothing_is_in_scope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,7 +66,7 @@ def command(
     onrecord check "Russia opposes interference." --speaker Putin --against article.txt
     onrecord check "Two million were displaced." --only-publisher UNHCR --stated-from 2022-01-01
     """
-    from onrecord.types import CheckOptions
+    from onrecord.types import CheckOptions, Reason
 
     refuse_both(context, against, without)
     refuse_stdin_twice((claim, *against))
@@ -75,8 +76,11 @@ def command(
         result = client.check(
             text, speaker=speaker, as_of=as_of, filter=filter_of(given), collection=collection, options=options
         )
+        if result.reason is Reason.NO_STATEMENTS_IN_SCOPE:
+            say_why_nothing_is_in_scope(client, collection)
     if as_json:
-        emit(result.to_dict())
+        named = {"claim": text} | ({} if speaker is None else {"speaker": speaker})
+        emit(named | result.to_dict())  # with what `replay` needs
     else:
         from onrecord.cli import _show
 

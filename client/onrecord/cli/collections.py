@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onrecord.cli._drafts import etag_option
+from onrecord.cli._group import Group
 from onrecord.cli._options import connect, json_option, server_options, setting
 from onrecord.cli._report import complain, emit
 
@@ -19,7 +20,7 @@ _display_name = click.option("--display-name", metavar="TEXT", help="Its name fo
 _description = click.option("--description", metavar="TEXT", help="What it is for.")
 
 
-@click.group("collections")
+@click.group("collections", cls=Group)
 def command() -> None:
     """List, create, describe and delete collections, the sets of statements that claims are checked against."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from onrecord.cli import _options
 from onrecord.cli._options import TOKEN_VARIABLE, json_option
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The commands that may stand next: those of the program, or of the group that stands before."""
+    root = context.find_root()
+    group = _group(root, list(context.params.get("names") or ()))
+    if not isinstance(group, click.Group):
+        return []
+    return group.shell_complete(root if group is root.command else click.Context(group, root), incomplete)
+
+
 @click.command("config")
-@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...", shell_complete=_names)
 @click.option("--config", type=FILE, metavar="FILE", help="The file, instead of the one in use.")
 @click.option("--template", is_flag=True, help="Print a file with all settings as they are by default, to begin with.")
 @json_option
@@ -33,7 +43,7 @@ def command(context: click.Context, names: tuple[str, ...], config: str | None, 
     onrecord config
     onrecord config serve
     onrecord config statements list --json
-    onrecord config --template > ~/.config/onrecord/config.toml
+    mkdir -p ~/.config/onrecord && onrecord config --template > ~/.config/onrecord/config.toml
     """
     root = context.find_root()
     here = _command(root, names) if names else click.Command("", params=list(_options.shared().values()))
@@ -128,7 +138,7 @@ def _resolved(context: click.Context, here: click.Command, file: ConfigFile) -> 
 
 
 def _template(names: Sequence[str], here: click.Command) -> str:
-    """A file in which every setting stands as a remark, with its help and its default."""
+    """A file in which every setting stands as a remark, with its help and its default; empty text is no value."""
     lines = [f"# Settings of `onrecord {' '.join(names)}`." if names else "# Settings of every `onrecord` command."]
     lines += ["# Flags and environment variables win over this file; `onrecord config` shows what is in force.", ""]
     if names:

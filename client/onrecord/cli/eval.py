@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 import onrecord
+from onrecord._install import how_to_install
 from onrecord.cli._datasets import Datasets
 from onrecord.cli._evaluation import cache_folder, engine, kept_pairs, load_model, model_options
 from onrecord.cli._files import probe, refuse_stdin_twice
@@ -200,7 +201,7 @@ def _documents(data: Datasets, path: str, limit: int | None, attribution: str) -
 
     tagger = None if attribution == "rules" else find_tagger()
     if tagger is None and attribution == "tagger":
-        raise click.UsageError("--attribution tagger: its weights are not installed; pip install 'onrecord[server]'")
+        raise click.UsageError(f"--attribution tagger: its weights are not installed: {how_to_install('server')}")
     documents = data.documents(path, limit)
     with progress("reading", "documents", len(documents)) as advance:
         return evaluate_documents(documents, advance, tagger=tagger)

@@ -77,8 +77,9 @@ def command(
                 _show.ingest_report(shown(path), report, dry_run=dry_run)
             if report.already_ingested and (unheeded := _unheeded(report, given)):
                 complain(
-                    f"{shown(path)}: it is on the record already, and {' and '.join(unheeded)} changed nothing; to "
-                    "ingest it anew, delete its statements first"
+                    f"{shown(path)}: it is on the record already, and {' and '.join(unheeded)} changed nothing; its "
+                    "statements were left as they are: correct them with `onrecord statements update`, or delete them "
+                    "and ingest it anew"
                 )
 
 

@@ -12,6 +12,8 @@ import click
 from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
 from onrecord.cli._files import PACKED, STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
+from onrecord.cli._formats import refuse_no_statements
+from onrecord.cli._group import Group
 from onrecord.cli._options import (
     collection_option,
     connect,
@@ -28,7 +30,7 @@ from onrecord.cli._statements_change import reinstate, retract, supersede, updat
 DEFAULT_LISTED = 50
 
 
-@click.group("statements")
+@click.group("statements", cls=Group)
 def command() -> None:
     """List, search, add, correct, retract, delete, import and export statements."""
 
@@ -142,7 +144,7 @@ def search(
     elif results:
         from onrecord.cli import _show
 
-        _show.statements((result.statement for result in results), [result.similarity for result in results])
+        _show.found(results)
     else:
         complain(f"nothing found in {collection}")
 
@@ -276,7 +278,8 @@ def import_(
     if resume and STDIN in files:
         raise click.UsageError("--resume needs a file: what came over stdin is gone")
     for path in files:
-        probe(path)
+        refuse_no_statements(path)
+        probe(path, lines=True)
     created = passed = 0
     with connect(target, timeout) as client:
         client.info()  # nobody there is known at once, and not after the patience that a restart gets

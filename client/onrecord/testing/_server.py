@@ -102,16 +102,16 @@ class FakeServer:
                 result.contradicting_speakers.append(name)
         self._rules.append(_Rule(_matcher(claim), result))
 
-    def fails(self, claim: str | re.Pattern[str], error: OnrecordError) -> None:
-        """Answer a claim with this error from now on, in its place where it is one of many."""
-        self._rules.append(_Rule(_matcher(claim), error))
+    def fails(self, claim: str | re.Pattern[str], error: OnrecordError | type[OnrecordError]) -> None:
+        """Answer a claim with this error, or one of this class, from now on, in its place where it is one of many."""
+        self._rules.append(_Rule(_matcher(claim), _error(error)))
 
-    def fails_next(self, *errors: OnrecordError) -> None:
-        """Fail the next calls as a whole, whatever they ask, each with one of these errors.
+    def fails_next(self, *errors: OnrecordError | type[OnrecordError]) -> None:
+        """Fail the next calls as a whole, whatever they ask, each with one of these errors, or one of these classes.
 
         A client repeats calls that fail with Unavailable or Overloaded by itself, up to three times.
         """
-        self._next.extend(errors)
+        self._next.extend(map(_error, errors))
 
     # running
 
@@ -191,6 +191,15 @@ class FakeServer:
             explanation="Nothing was scripted for this claim.",
             provenance=pb.Provenance(model_id=MODEL_ID, model_revision="1"),
         )
+
+
+def _error(given: object) -> OnrecordError:
+    """The error itself; of a class, one that says that it was scripted. TypeError for anything else."""
+    if isinstance(given, type) and issubclass(given, OnrecordError):
+        return given(f"Scripted: {given.__name__}.")
+    if not isinstance(given, OnrecordError):
+        raise TypeError(f"needs an error of onrecord.errors, or its class, not {given!r}")
+    return given
 
 
 def _matcher(claim: str | re.Pattern[str]) -> Callable[[str], bool]:

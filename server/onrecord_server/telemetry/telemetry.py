@@ -87,5 +87,7 @@ def _provider(where: str, version: str) -> TracerProvider:
     try:
         from onrecord_server.telemetry.exporting import open_provider
     except ModuleNotFoundError as error:
-        raise ConfigError(f"--traces {where}: {error.name} is missing; pip install 'onrecord[server,otel]'") from error
+        raise ConfigError(
+            f"--traces {where}: {error.name} is missing; pip install ./server/models '.[server,otel]' in a checkout"
+        ) from error
     return open_provider(where, version)

@@ -102,9 +102,17 @@ def test_what_needs_the_server_says_what_to_install(arguments: list[str]) -> Non
     done = run(f"from onrecord.cli import main; main({arguments!r})", SERVER_ONLY)
     assert done.returncode == 1
     assert done.stderr.startswith("onrecord: ")
-    assert "pip install ./server/models '.[server]'" in done.stderr  # works before anything is on an index
-    assert "pip install 'onrecord[server]'" in done.stderr
+    assert f"pip install ./server/models '.[server]'` in {CLIENT.parent}" in done.stderr  # this is a checkout
     assert done.stderr.count("\n") == 1
+
+
+def test_what_an_installed_package_says_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from onrecord import _install
+
+    monkeypatch.setattr(_install, "_ROOT", tmp_path)
+    said = _install.how_to_install("parquet")
+    assert "`pip install '.[parquet]'` in a checkout" in said  # works before anything is on an index
+    assert "`pip install 'onrecord[parquet]'`" in said
 
 
 def test_the_package_is_typed() -> None:
