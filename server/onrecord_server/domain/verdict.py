@@ -31,7 +31,7 @@ DEFAULT_OPTIONS = CheckOptions(
 # of nearness, so that the topic gate is left with what is not worth the model's time.
 WEIGHED_OPTIONS = CheckOptions(
     support_threshold=0.4,
-    contradiction_threshold=0.55,
+    contradiction_threshold=0.6,
     contradiction_margin=0.0,
     topic_threshold=0.45,
     max_evidence=5,
