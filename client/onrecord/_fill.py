@@ -107,14 +107,14 @@ def _quick_statement(message: statement_pb2.Statement, given: Statement) -> None
         raise _Slow
     if name := _text(speaker.name):
         message.speaker.name = name
-    if speaker.aliases:
+    if speaker.aliases != ():
         message.speaker.aliases.extend(_several(speaker.aliases))
     for key in _SOURCE_TEXTS:
         if value := _text(getattr(source, key)):
             setattr(message.source, key, value)
     if source.publish_time is not None:
         _put_time(message.source.publish_time, source.publish_time)
-    if given.labels:
+    if given.labels != ():
         message.labels.extend(_several(given.labels))
     # members of an enum of str, or their names
     message.stance = _STANCES.get(given.stance) or _slow()

@@ -208,6 +208,21 @@ def test_an_interrupt_keeps_what_is_done(spawn: Spawn, server: str, stored: str,
     assert [line["claim"] for line in done] == [f"{STATEMENT} {i}" for i in range(len(done))]
 
 
+def test_an_interrupt_in_one_process_keeps_what_is_done(spawn: Spawn, tmp_path: Path) -> None:
+    claims = write(tmp_path / "c.jsonl", *({"claim": f"{STATEMENT} {i}"} for i in range(200_000)))
+    (tmp_path / "said.txt").write_text(f"Jane Roe said that {STATEMENT}")
+    out = tmp_path / "out.jsonl"
+    command = ("batch", claims, "-o", str(out), "--against", str(tmp_path / "said.txt"), *FAKE)
+    process = spawn(*command, stderr=subprocess.PIPE)
+    while not out.exists() or out.read_bytes().count(b"\n") < 100:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert told.decode() == f"onrecord: interrupted; {len(read(out))} lines are done and in {out}; --resume goes on\n"
+
+
 def test_a_reader_that_leaves_is_no_error(spawn: Spawn, server: str, stored: str, tmp_path: Path) -> None:
     claims = write(tmp_path / "c.jsonl", *({"claim": f"{STATEMENT} {i}"} for i in range(100)))
     reading, writing = os.pipe()
@@ -219,7 +234,7 @@ def test_a_reader_that_leaves_is_no_error(spawn: Spawn, server: str, stored: str
 
 
 def test_progress_is_shown_on_a_terminal_only(spawn: Spawn, server: str, stored: str, tmp_path: Path) -> None:
-    claims = write(tmp_path / "c.jsonl", *({"claim": f"{STATEMENT} {i}"} for i in range(40)), b"bad")
+    claims = write(tmp_path / "c.jsonl", *({"claim": f"{STATEMENT} {i}"} for i in range(300)), b"bad")
     out = tmp_path / "out.jsonl"
     controller, terminal = os.openpty()
     process = spawn("batch", claims, "-o", str(out), "--target", server, "--collection", stored, stderr=terminal)
@@ -237,8 +252,8 @@ def test_progress_is_shown_on_a_terminal_only(spawn: Spawn, server: str, stored:
     os.close(controller)
     assert b"checking" in shown
     assert b"claims/s" in shown
-    assert b"line 41: not JSON" in shown
-    assert len(read(out)) == 41
+    assert b"line 301: not JSON" in shown
+    assert len(read(out)) == 301
 
 
 def test_a_line_may_be_as_of_a_moment_of_its_own(run: Run, tmp_path: Path) -> None:

@@ -175,6 +175,9 @@ def test_a_deferred_import_is_found_by_words_at_once(at_server: Run, collection:
     found = at_server("check", "Statement number 321.", "--collection", collection, "--json").json
     assert found["evidence"][0]["statement"]["text"] == "Statement number 321."
     assert at_server("statements", "import", "-", "--resume", "--collection", collection).status == 2
+    otherwise = at_server("statements", "import", path, "--collection", collection, "--resume")
+    assert (otherwise.status, otherwise.err.count("\n")) == (2, 1)
+    assert "was begun with --defer-index; give the same again" in otherwise.err
 
 
 def test_statements_are_narrowed_and_searched(at_server: Run, stored: str) -> None:

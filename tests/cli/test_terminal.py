@@ -10,10 +10,12 @@ import subprocess
 import termios
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 import onrecord
+from onrecord.cli._report import printable
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -84,3 +86,21 @@ def test_colours(spawn: Spawn, server: str, stored: str) -> None:
     assert not COLOUR.search(out.decode())
     forced = spawn(*command, stdout=subprocess.PIPE, variables={"TERM": "xterm-256color", "FORCE_COLOR": "1"})
     assert COLOUR.search(forced.communicate(timeout=20)[0].decode())
+
+
+def test_a_document_is_reported_in_colour(spawn: Spawn, server: str, collection: str, tmp_path: Path) -> None:
+    document = tmp_path / "news.txt"
+    document.write_text("Jane Roe said that the bridge is safe.")
+    command = ("ingest", str(document), "--target", server, "--collection", collection)
+    for more, told in (
+        (("--dry-run",), "nothing stored (--dry-run)"), ((), "put on the record"), ((), "on the record before")
+    ):  # fmt: skip
+        shown = on_terminal(spawn, 80, *command, *more)
+        assert COLOUR.search(shown)
+        assert told in " ".join(COLOUR.sub("", shown).split())
+
+
+def test_marks_that_make_words_are_shown_and_marks_that_move_them_are_not() -> None:
+    for text in ("می\u200cخواهد", "क्\u200dष", "👩\u200d👧", "soft\u00adhyphen"):
+        assert printable(text) == text
+    assert printable("a\u202eb\u2066c\x1b[31m\x9b") == "a\ufffdb\ufffdc\ufffd[31m\ufffd"

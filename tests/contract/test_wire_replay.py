@@ -122,7 +122,7 @@ async def test_what_came_since_is_not_looked_at_unless_asked_for(record: Any) ->
     await put(record, "The bridge is not safe.", "unsafe")
     got = await replay(record, then)
     assert (got.same, told(got), fates(got)) == (True, {"RECORD": True}, {})
-    assert "1 statements in scope came since" in got.changes[0].detail
+    assert "1 statement in scope came since" in got.changes[0].detail
     assert [e.statement.text for e in got.result.evidence] == [SAFE]
     again = await replay(record, got.result)
     assert (again.same, told(again)) == (True, {"RECORD": True})

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -316,4 +318,22 @@ def test_the_look_through_the_record_says_it_in_one_line(path: Path, caplog: pyt
     store = open_at(path)
     asyncio.run(inspect(store))
     assert not caplog.records
+    store.close()
+
+
+def test_whoever_met_the_damage_before_it_was_mended_is_served(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    store = open_at(path)
+    store.create(PARENT, [draft(n) for n in range(60)], vectors(60))
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM statement_words_data WHERE id > 10")
+    connection.commit()
+    connection.close()
+    began = time.monotonic()
+    assert store.make_words(began)  # by one
+    assert store.make_words(began)  # for another, who had failed by then
+    assert not store.make_words(time.monotonic())  # who fails with the new one, fails for another reason
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda _: len(store.find(PARENT, "tariffs", vectors(1)[0], 60, "").hits), range(16))
+    assert set(found) == {60}
     store.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 from onrecord_server.checking.puts import Puts
 from onrecord_server.domain.errors import AlreadyExists, OnrecordError, RequestIdReused, StoreFull
-from onrecord_server.domain.types import RequestKey, State, StatementDraft
+from onrecord_server.domain.types import Horizon, RequestKey, State, StatementDraft
 from onrecord_server.store import StatementStore, open_store
 from onrecord_server.store.base import Put, Stored
 
@@ -158,3 +160,41 @@ class TestLine:
         ] * 2
         assert all(isinstance(one.exception(), OnrecordError) for one in both)
         assert (await puts.add(put("c"))).names == ["c"]
+
+
+def test_what_nothing_could_be_written_for_is_not_tried_one_by_one(
+    store: StatementStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def full(puts: Sequence[Put], **_: object) -> None:
+        tried.append(len(puts))
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(store, "_put", full)
+    with pytest.raises(StoreFull):
+        store.put_many([put("a"), put("b"), put("c")])
+    assert tried == [3]
+
+
+def test_row_ids_go_on_when_their_count_is_lost(store: StatementStore, tmp_path: Path) -> None:
+    answered(store.put_many([put("a"), put("b")]))
+    other = sqlite3.connect(tmp_path / "record.db", isolation_level=None)
+    for damage in (
+        "DELETE FROM sqlite_sequence",
+        "UPDATE sqlite_sequence SET seq = 1",
+        "UPDATE sqlite_sequence SET seq = 'x'",
+    ):
+        other.execute(f"{damage} WHERE name = 'statements'")
+        answered(store.put_many([put(damage)]))
+    other.close()
+    assert len(texts(store)) == 5
+
+
+def test_what_was_not_on_the_record_then_is_not_though_it_is_as_old(store: StatementStore) -> None:
+    answered(store.put_many([put("a", name="a")]))
+    then = Horizon(store.revision(), datetime.now(UTC) + timedelta(minutes=1))  # as a check beside an import has it
+    answered(store.put_many([put("b")]))
+    assert store.count_since(PARENT, None, then) == 1
+    store.replace(f"{PARENT}/statements/a", StatementDraft("a, changed"), None, etag="")
+    assert store.count_since(PARENT, None, then) == 1  # what was changed since was there

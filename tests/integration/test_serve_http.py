@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -207,6 +208,26 @@ async def test_an_answer_that_nobody_takes_does_not_hold_up_the_stop(start: Any)
         status, err = await ended(process)
     assert status == 0
     assert "Traceback" not in err
+
+
+async def test_an_answer_that_nobody_takes_is_not_kept_for_ever(start: Any) -> None:
+    _, url = await start(code="import onrecord_server.http.door as door; door.ANSWER_SECONDS = 0.5")
+    service = "/onrecord.v1.StatementService/"
+    request = {"statements": [{"text": "é" * 8_000} for _ in range(80)], "deferIndex": True}
+    for _ in range(3):
+        assert (await asyncio.to_thread(post, f"{url}{service}BatchCreateStatements", request))[0] == 200
+    host, port = url.removeprefix("http://").split(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        connection.connect((host, int(port)))
+        connection.sendall(HEAD.format(path=f"{service}ListStatements", length=2).encode() + b"{}")
+        await asyncio.sleep(2)
+        connection.settimeout(10)
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(65_536):
+                taken += len(part)
+    assert taken < 3 * 80 * 16_000  # it was hung up on in the middle of the answer
 
 
 async def test_off_unless_asked_for() -> None:

@@ -116,7 +116,13 @@ def test_a_forbidden_claim_is_in_no_source(stages: Any, tiny: Path, tmp_path: Pa
     stages.packed.write_lines(tmp_path / "train/fever_nei_retrieved.jsonl.gz", lines)
     stages.packed.write_lines(tmp_path / "held.jsonl.gz", [{"claim": "the bridge opened in 1990"}])
     args = argparse.Namespace(
-        forbidden=[tmp_path / "held.jsonl.gz"], train=tmp_path / "train", extra=[], limit=9, numbers=9, mixture="afternoon", reported=1.0
+        forbidden=[tmp_path / "held.jsonl.gz"],
+        train=tmp_path / "train",
+        extra=[],
+        limit=9,
+        numbers=9,
+        mixture="afternoon",
+        reported=1.0,
     )
     made = [pair for _, pairs in stages.pack.sources(args, random.Random(0)) for pair in pairs]
     assert made

@@ -41,8 +41,9 @@ def import_one(
     kept = None
     state = ImportState("", 0, 0)
     if path != STDIN and os.path.isfile(path):
-        kept = StateFile(path, client.target, file.parent, new_names, defer_index)
-        state = _begin(kept, path, resume=resume)
+        kept = StateFile(path, client.target, file.parent)
+        given = {"--new-names": new_names, "--defer-index": defer_index}
+        state = _begin(kept, path, " ".join(flag for flag, on in given.items() if on), resume=resume)
         if state.finished:
             return Imported(state.created, state.failed, [], 0, True)
     elif resume:
@@ -76,11 +77,16 @@ def import_one(
     return Imported(state.created, state.failed, failures, running.pending, False)
 
 
-def _begin(kept: StateFile, path: str, *, resume: bool) -> ImportState:
+def _begin(kept: StateFile, path: str, options: str, *, resume: bool) -> ImportState:
     """The state to go on from, or a new one, which takes the place of an old one."""
     if resume and (state := kept.read()) is not None:
         if not state.is_of(path):
-            raise InputError(f"{path}: has changed since its import was begun; import it without --resume")
+            raise InputError(
+                f"{path}: has changed since its import was begun; import what is new as a file of its own (without "
+                "--resume every line is taken, and one without a name is put on the record again)"
+            )
+        if state.options != options:
+            raise InputError(f"{path}: its import was begun with {state.options or 'no options'}; give the same again")
         return state
     kept.clear_old()
-    return new_state(path)
+    return new_state(path, options)

@@ -21,11 +21,15 @@ KEPT_SECONDS = 30 * 24 * 3_600
 
 @dataclass(slots=True)
 class ImportState:
-    """What is acknowledged: `messages`, with the lines up to `line`, of which so many were `created` and `failed`."""
+    """What is acknowledged: `messages`, with the lines up to `line`, of which so many were `created` and `failed`.
+
+    options: the flags that a message's content depends on, as they were given.
+    """
 
     key: str
     size: int
     modified: int
+    options: str = ""
     messages: int = 0
     line: int = 0
     created: int = 0
@@ -37,9 +41,9 @@ class ImportState:
         return (self.size, self.modified) == _signature(path)
 
 
-def new_state(path: str) -> ImportState:
+def new_state(path: str, options: str = "") -> ImportState:
     """Of an import that begins."""
-    return ImportState(uuid.uuid4().hex, *_signature(path))
+    return ImportState(uuid.uuid4().hex, *_signature(path), options)
 
 
 def _signature(path: str) -> tuple[int, int]:
@@ -48,7 +52,7 @@ def _signature(path: str) -> tuple[int, int]:
 
 
 class StateFile:
-    """The file that keeps the state of the import of `path` to this server and collection, in this manner."""
+    """The file that keeps the state of the import of `path` to this server and collection."""
 
     def __init__(self, path: str, *circumstances: object) -> None:
         import platformdirs

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from onrecord._interrupt import Uninterrupted
 from onrecord._places import for_caller
 from onrecord._status import from_status
 from onrecord.cli._options import missing
@@ -84,7 +85,7 @@ class LocalTransport:
             raise ClientClosed("this client was closed; make a new one")
         given = _stream(request) if isinstance(request, Iterator) else request
         try:
-            return self._runner.run(method(given, _Context()))
+            return self._run(method(given, _Context()))
         except Exception as error:
             failure = for_caller(from_status(self._status_of(error)))
         raise failure
@@ -95,7 +96,7 @@ class LocalTransport:
             raise ClientClosed("this client was closed; make a new one")
         answers = method(_stream(requests) if isinstance(requests, Iterator) else requests, _Context())
         try:
-            while (answer := self._runner.run(_next(answers))) is not None:
+            while (answer := self._run(_next(answers))) is not None:
                 yield answer
             return
         except Exception as error:
@@ -104,6 +105,13 @@ class LocalTransport:
             if not self._closed:
                 self._runner.run(answers.aclose())
         raise failure
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run it; Ctrl-C cancels it and is raised when it has come to its end."""
+        loop = self._runner.get_loop()
+        task = loop.create_task(work)
+        with Uninterrupted(lambda: loop.call_soon_threadsafe(task.cancel)):
+            return self._runner.run(_end_of(task))
 
     def health(self, timeout: float) -> str:
         """It is ready, once it is made."""
@@ -124,6 +132,10 @@ async def _stream(messages: Iterator[object]) -> AsyncIterator[object]:
 
 async def _next(answers: AsyncIterator[Any]) -> Any | None:
     return await anext(answers, None)
+
+
+async def _end_of(task: asyncio.Task[Any]) -> Any:
+    return await task
 
 
 def open_local(model: str, encoder: str, calibration: str | None = None, without: tuple[str, ...] = ()) -> Client:

@@ -18,9 +18,18 @@ class InputError(click.ClickException):
     exit_code = 2
 
 
+# Python calls all format characters unprintable; without these, words of Persian, Hindi or emoji are others.
+_PART_OF_WORDS = frozenset(
+    "\N{SOFT HYPHEN}\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{WORD JOINER}"
+)
+
+
 def printable(text: str) -> str:
     """One line without control characters: what others wrote must not move the cursor or colour the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    one_line = " ".join(text.split())
+    if one_line.isprintable():
+        return one_line
+    return "".join(c if c.isprintable() or c in _PART_OF_WORDS else "\N{REPLACEMENT CHARACTER}" for c in one_line)
 
 
 def complain(message: str) -> None:

@@ -291,11 +291,11 @@ def ingest_report(path: str, report: IngestReport, *, dry_run: bool) -> None:
     noun = "statement" if count == 1 else "statements"
     head = Text(printable(path), "bold")
     if dry_run:
-        head.append(f"  {count} {noun}, nothing stored (--dry-run)", "not bold")
+        head.append(f"  {count} {noun}, nothing stored (--dry-run)")
     elif report.already_ingested:
-        head.append(f"  {count} {noun}, on the record before", "not bold")
+        head.append(f"  {count} {noun}, on the record before")
     else:
-        head.append(f"  {count} {noun} put on the record", "not bold")
+        head.append(f"  {count} {noun} put on the record")
     if report.publish_time is not None:
         head.append(f"  published {day(report.publish_time)}", "dim")
     out.print(head)

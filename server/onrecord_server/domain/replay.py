@@ -222,6 +222,10 @@ def _claim(past: PastCheck, claim: Claim, result: CheckResult) -> Iterator[Repla
         yield ReplayChange(ChangeKind.CLAIM, "; ".join(words))
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def record_change(
     plan: Plan,
     past: PastCheck,
@@ -244,7 +248,8 @@ def record_change(
         words.append(f"another record: then {then.record_id}, now {record_id}")
     elif then.store_revision != revision:
         writes = revision - then.store_revision
-        words.append(f"{writes:,} writes since" if writes > 0 else "an older state of the record than that of then")
+        since = f"{_counted(writes, 'write')} since, to any collection"
+        words.append(since if writes > 0 else "an older state of the record than that of then")
         held = held and writes > 0
     if then.collection and then.collection != plan.parent:
         words.append(f"another collection: then {then.collection}, now {plan.parent}")
@@ -252,9 +257,12 @@ def record_change(
     if not words:
         return None
     if came_since:
-        looked = "are not looked at" if plan.horizon is not None else "are looked at, too"
-        words.append(f"{came_since:,} statements in scope came since and {looked}")
+        looked = "not looked at" if plan.horizon is not None else "looked at, too"
+        words.append(f"{_counted(came_since, 'statement')} in scope came since, {looked}")
     gone = sum(one.kind is not StatementChangeKind.NEW for one in statements)
-    words.append(f"of the evidence of then {gone} of {len(past.evidence)} are not as they were")
+    if gone:
+        words.append(f"of the evidence of then {gone} of {len(past.evidence)} are not as they were")
+    else:
+        words.append("nothing of the evidence of then has changed")
     broken = any(one.kind in (StatementChangeKind.CHANGED, StatementChangeKind.DELETED) for one in statements)
     return ReplayChange(ChangeKind.RECORD, "; ".join(words), held and not broken, tuple(statements))

@@ -40,7 +40,8 @@ HEALTH = "/healthz"
 OPENAPI = "/openapi.json"
 HEAD_SECONDS = 10.0  # for a request's head to arrive; uvicorn hangs up where no second one begins within 5 s
 BODY_SECONDS = 60.0  # for a request's body to arrive
-_LOOK_SECONDS = 0.25  # in a stop, how often for connections that have stalled
+_LOOK_SECONDS = 0.25  # how often for connections that have stalled
+ANSWER_SECONDS = 60.0  # an answer of which nothing is taken for so long is given up: it stands in memory
 MOST_CONNECTIONS = 1_000  # at a time; a request on one more is answered with 503
 
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("[^"]*"|[^\s;"]*)')  # of a content type
@@ -233,6 +234,7 @@ class HttpDoor:
         )
         self._server = _Uvicorn(config)
         self._running: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -242,6 +244,7 @@ class HttpDoor:
         if not started.done():
             started.cancel()
             await self._running  # tells why not
+        self._watching = asyncio.create_task(self._drop_stalled(ANSWER_SECONDS), name="http answers")
 
     async def stop(self, seconds: float, patience: float | None = None) -> None:
         """Take no new requests; those in flight have this long to be answered, one second at least.
@@ -258,7 +261,8 @@ class HttpDoor:
         self._server.should_exit = True
         watching = asyncio.create_task(self._drop_stalled(patience))
         await asyncio.wait({self._running})
-        watching.cancel()
+        for task in filter(None, (watching, self._watching)):
+            task.cancel()
 
     async def _drop_stalled(self, seconds: float) -> None:
         """Until cancelled: drop each connection that has something to send and could send nothing for so long."""

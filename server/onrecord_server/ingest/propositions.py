@@ -72,6 +72,13 @@ _SPACE = re.compile(r"\s+")
 _HE = re.compile(r"(?:he|she)\b(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
 _IT = re.compile(r"(?:it|they)\b(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
 _COUNTRY = re.compile(r"\b(?:his|her|their|its) (?:own )?country(?P<own>['’]s)?\b", re.IGNORECASE)
+# at the beginning of a sentence only: "Only then did he say that …" is no question
+_LEAD = 60  # code points before the source that are looked at
+_INVERTED = re.compile(
+    r"(?:^|[.!?\n\"“]\s*)(?:(?:and |but |so )?(?:when|why|where|how|what|which|who)\b[^.!?,;]{0,20} )?"
+    r"(?:did|does|do|has|have|had|will|would|could|should|can|may|might|must)(?:n['’]t)? $",
+    re.IGNORECASE,
+)
 _BROKEN = re.compile(
     r"(?:is|are|was|were|has|have|had|will|would|could|should|can|may|might|does|did|do|how|why|where|who|which|to|in|of|about)\b",
     re.IGNORECASE,
@@ -217,9 +224,14 @@ def asked(words: str) -> str:
     return ""
 
 
+def _in_a_question(a: Attribution, text: str) -> bool:
+    """Is it asked whether, or when, the source said it? ("Did Ann say that …?", "Why has Ann said that …?")."""
+    return a.source is not None and bool(_INVERTED.search(text[max(0, a.source.start - _LEAD) : a.source.start]))
+
+
 def on_record(a: Attribution, text: str) -> bool:
     """Does the attribution put a proposition on the record, rather than report an act or a state of mind?"""
-    if a.negated or a.modal or a.passive:
+    if a.negated or a.modal or a.passive or _in_a_question(a, text):
         return False
     words = text[a.content[0].start : a.content[-1].end]
     if a.kind is Kind.SPEECH:

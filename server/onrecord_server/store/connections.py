@@ -65,6 +65,14 @@ def _is_full(error: sqlite3.Error) -> bool:
     return _code(error) & 0xFF == sqlite3.SQLITE_FULL or _code(error) in _FULL
 
 
+def of_the_whole(error: Exception) -> bool:
+    """Whether any other write would have met this error, too: the disk is full, another program has locked the file."""
+    return isinstance(error, StoreFull | StoreReadOnly) or (
+        getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+        in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    )
+
+
 class Connections:
     """One writer connection behind a lock, and a pool of readers, each used by one thread at a time.
 

@@ -196,8 +196,9 @@ def _plain_conditions(chosen: StatementFilter, horizon: Horizon | None) -> tuple
         if bound is not None:
             where.append(f"coalesce(s.stated_time, s.source_publish_time) {sign} ?")
             values.append(microseconds(bound))
-    if horizon is not None:  # what was written since may have been there before
-        where.append("(s.revision <= ? OR s.create_time <= ?)")
+    if horizon is not None:  # what was changed since was there before, if it was made before …
+        # … while the time of a row that was never changed may be a little before the moment that others could read it
+        where.append("(s.revision <= ? OR (s.update_time IS NOT NULL AND s.create_time <= ?))")
         values += [horizon.revision, microseconds(horizon.time)]
     return where, values
 

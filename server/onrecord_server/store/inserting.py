@@ -75,8 +75,9 @@ def taken_places(
 
 def last_row(connection: sqlite3.Connection) -> int:
     """The last row id that was given to a statement; 0 before the first."""
-    (last,) = connection.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'statements'"
+    (last,) = connection.execute(  # SQLite's own memory of it is a table like others, and may have been lost
+        "SELECT max(coalesce((SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = 'statements'), 0), "
+        "coalesce((SELECT max(id) FROM statements), 0))"
     ).fetchone()
     return int(last)
 

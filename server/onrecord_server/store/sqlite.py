@@ -25,7 +25,7 @@ from onrecord_server.domain.types import (
 from onrecord_server.store import changing, collections, damage, page_tokens, pending, requests
 from onrecord_server.store.base import FloatArray, Inspection, Page, Pending, Put, Stored
 from onrecord_server.store.collections import CollectionTable
-from onrecord_server.store.connections import DAMAGED, Connections
+from onrecord_server.store.connections import DAMAGED, Connections, of_the_whole
 from onrecord_server.store.damage import fetch, readable
 from onrecord_server.store.filtering import Filters, digest
 from onrecord_server.store.indexes import Indexes
@@ -115,8 +115,8 @@ class SqliteStore(Searchable):
             self._check(one)
         try:
             return self._put(puts)
-        except Exception:
-            if len(puts) == 1:
+        except Exception as error:
+            if len(puts) == 1 or of_the_whole(error):
                 raise
         # together they were undone; alone each meets its own fate
         answers: builtins.list[Stored | Exception] = []

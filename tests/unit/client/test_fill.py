@@ -93,3 +93,9 @@ def test_statements(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize("given", ["plain", "", "\ud800", 7, None, UserDict({"text": "a"}), date(2021, 8, 29)])
 def test_other_forms(given: object) -> None:
     assert quickly(given) == carefully(given)
+
+
+@pytest.mark.parametrize("nothing", [None, "", {}, 0, False, frozenset(), [], ()])
+def test_what_is_empty_and_no_sequence_is_refused_as_what_is_full(nothing: Any) -> None:
+    for made in (Statement("x", labels=nothing), Statement("x", speaker=Speaker("N", nothing))):
+        assert quickly(made) == carefully(made)

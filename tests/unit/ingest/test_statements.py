@@ -28,6 +28,7 @@ def narrated(text: str) -> list[str]:
         ("Jane Roe said that the bridge is safe.", ("Jane Roe", "", "The bridge is safe.", A)),
         ("Jane Roe said the bridge is safe.", ("Jane Roe", "", "The bridge is safe.", A)),
         ("The bridge is safe, Jane Roe said.", ("Jane Roe", "", "The bridge is safe.", A)),
+        ("Only then did Jane Roe say that the bridge is safe.", ("Jane Roe", "", "The bridge is safe.", A)),
         ("The bridge is safe, said Jane Roe, the mayor of Arden.", ("Jane Roe", "", "The bridge is safe.", A)),
         ("According to Jane Roe, the bridge is safe.", ("Jane Roe", "", "The bridge is safe.", A)),
         ("The bridge is safe, according to Jane Roe.", ("Jane Roe", "", "The bridge is safe.", A)),
@@ -73,6 +74,10 @@ def test_one_sentence_one_statement(text: str, expected: tuple[str, str, str, St
         "Jane Roe is expected to announce that the bridge is safe.",
         "Jane Roe criticised the council.",
         "Jane Roe said nothing about the bridge.",
+        "Did Jane Roe say that the bridge is safe?",
+        "Did Jane Roe say the bridge is safe?",
+        "When did Jane Roe say that the bridge is safe?",
+        "Has Jane Roe said that the bridge is safe?",
         "The bridge is 200 metres long.",
     ],
 )
