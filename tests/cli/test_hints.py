@@ -185,3 +185,16 @@ def test_a_server_that_goes_is_waited_for_aloud(run: Run, tmp_path: Path) -> Non
 
 def test_update_does_not_say_that_it_changes_the_stance(run: Run) -> None:
     assert "default: asserted" not in run("statements", "update", "--help").out
+
+
+def test_keys_that_look_like_others_are_told(at_server: Run, collection: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps({"text": STATEMENT, "date": "2021-08-29", "speakr": "A", "colour": "red"}))
+    done = at_server("statements", "import", str(path), "--collection", collection)
+    assert done.err.endswith("colour, date (did you mean stated_time?), speakr (did you mean speaker?)\n")
+
+
+def test_an_export_of_nothing_says_so(at_server: Run, collection: str) -> None:
+    done = at_server("statements", "export", "--collection", collection)
+    assert (done.status, done.out) == (0, "")
+    assert done.err == f"onrecord: the collection {collection} holds no statements\n"

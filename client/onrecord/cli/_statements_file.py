@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from onrecord.client import Client
 
 _KEYS = frozenset(field.name for field in fields(Statement))
+_TIMES = frozenset(("date", "time", "day", "when"))  # what others call `stated_time`
 _FIELD = re.compile(r"\bstatements?(\[\d+\])?\.")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHOWN_ID = 40  # characters of an id that a message repeats
@@ -138,8 +139,16 @@ class StatementFile:
                 "them with `onrecord statements update`, or import all under new names with --new-names"
             )
         if self._unread:
-            listed = ", ".join(sorted(self._unread))
+            listed = ", ".join(f"{key}{_meant(key)}" for key in sorted(self._unread))
             complain(f"{shown(self.path)}: keys that are not part of a statement were not read: {listed}")
+
+
+def _meant(key: str) -> str:
+    """The key of a statement that another one looks like, in words; "" where there is none."""
+    import difflib  # for a few files only
+
+    close = ["stated_time"] if key.lower() in _TIMES else difflib.get_close_matches(key, sorted(_KEYS), 1, 0.8)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def import_file(client: Client, file: StatementFile, collection: str) -> ImportReport:

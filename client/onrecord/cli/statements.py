@@ -328,21 +328,24 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
         raise InputError(f"{output}: statements are not written packed; name a file without {PACKED}")
     with connect(target, timeout) as client:
         lines = (to_json(statement.to_dict()) for statement in client.export_statements(collection))
-        if output == "-":
-            _print(lines)
-            return
-        count = write_lines(output, lines)
+        count = _print(lines) if output == "-" else write_lines(output, lines)
     if not count:
         complain(f"the collection {collection} holds no statements")
+    if output == "-":
+        return
     if as_json:
         emit({"file": output, "statement_count": count})
     else:
         say(f"{output}: {count:,} statements")
 
 
-def _print(lines: Iterator[str]) -> None:
+def _print(lines: Iterator[str]) -> int:
+    """Write them to stdout; how many there were."""
     if sys.stdout is None:
         raise InputError("stdout is closed")
+    count = 0
     for line in lines:
         sys.stdout.buffer.write(line.encode() + b"\n")
+        count += 1
     sys.stdout.buffer.flush()
+    return count
