@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import threading
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +17,18 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2_grpc
 
+from http_site import Open, Site
 from onrecord.v1 import check_service_pb2_grpc, server_info_service_pb2_grpc, statement_service_pb2_grpc
 from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.domain.errors import FieldViolation, OnrecordError
+from onrecord_server.http import HttpDoor, open_door
 from onrecord_server.rpc.backend import Backend, BackendSlot
 from onrecord_server.rpc.calls import CallObserver
 from onrecord_server.rpc.errors import TABLE
 from onrecord_server.rpc.health import Health
 from onrecord_server.rpc.interceptors import CallGuard
-from onrecord_server.rpc.server import build_server
+from onrecord_server.rpc.server import build_server, make_servicers, methods_of
 from onrecord_server.store import StatementStore
 from stores import STORES
 
@@ -146,3 +150,53 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StatementS
     opened = STORES[request.param](tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+async def open_site() -> AsyncIterator[Open]:
+    """Serves a backend until the test ends."""
+    opened: list[tuple[Any, HttpDoor]] = []
+
+    async def start(backend: Backend | None, token: str | None = None, observers: Sequence[CallObserver] = ()) -> Site:
+        slot, guard = BackendSlot(backend), CallGuard(token, observers)
+        servicers = make_servicers(slot)
+        server, health = build_server(slot, guard, servicers)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        door = open_door(methods_of(servicers), guard, health, "127.0.0.1:0", "127.0.0.1", 0)
+        await door.start()
+        opened.append((server, door))
+        return Site(door, guard, health, slot, f"127.0.0.1:{port}")
+
+    yield start
+    for server, door in opened:
+        await door.stop(0)
+        await server.stop(None)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """The engine on the fakes, without a token and without gRPC beside it, for all tests that stop nothing.
+
+    On an event loop of its own, so that tests may block. Starting and stopping one takes a quarter of a second.
+    """
+    started, ended = threading.Event(), asyncio.Event()
+    found: dict[str, Any] = {}
+
+    async def serve() -> None:
+        async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as engine:
+            slot, guard = BackendSlot(engine.backend), CallGuard()
+            door = open_door(methods_of(make_servicers(slot)), guard, Health([]), "", "127.0.0.1", 0)
+            await door.start()
+            found["site"] = Site(door, guard, Health([]), slot, "")
+            found["loop"] = asyncio.get_running_loop()
+            started.set()
+            await ended.wait()
+            await door.stop(0)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert started.wait(60)
+    yield found["site"]
+    found["loop"].call_soon_threadsafe(ended.set)
+    thread.join()

@@ -8,10 +8,6 @@ import http.client
 import json
 import re
 import socket
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import pytest
@@ -20,147 +16,18 @@ from google.rpc import error_details_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from http_site import CHECK, TEXT, Answer, Open, Site, put
 from onrecord.v1 import check_service_pb2 as pb
-from onrecord_server.app import Engine, open_engine
-from onrecord_server.config import ServerConfig
+from onrecord_server.app import Engine
 from onrecord_server.domain.limits import MESSAGE_BYTES
-from onrecord_server.http import HttpDoor, open_door
 from onrecord_server.http import door as doors
 from onrecord_server.http.answers import HTTP_CODES
-from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer
-from onrecord_server.rpc.backend import Backend, BackendSlot
-from onrecord_server.rpc.calls import Call, CallObserver
 from onrecord_server.rpc.errors import TABLE
-from onrecord_server.rpc.health import Health
-from onrecord_server.rpc.interceptors import CallGuard
-from onrecord_server.rpc.server import build_server, make_servicers, methods_of
+from onrecord_server.rpc.server import make_servicers, methods_of
 
-CHECK = "/onrecord.v1.CheckService/CheckClaim"
 BATCH = "/onrecord.v1.CheckService/BatchCheckClaims"
-CREATE = "/onrecord.v1.StatementService/CreateStatement"
 # Words that only a programmer in Python would read.
 PYTHON = re.compile(r"\b(int|str|dict|bool|bytes|float|codec|iterable|literal|sys|NoneType|method|base 10|\w+Error)\b")
-TEXT = "Russia opposes interference in China's affairs."
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """Its body."""
-        return json.loads(self.body)
-
-    def details(self, kind: str) -> list[dict[str, Any]]:
-        """Details of one kind in a google.rpc.Status."""
-        return [d for d in self.json["details"] if d["@type"] == f"type.googleapis.com/google.rpc.{kind}"]
-
-    @property
-    def reason(self) -> str:
-        """Of the one ErrorInfo."""
-        (info,) = self.details("ErrorInfo")
-        assert info["domain"] == "onrecord"
-        return str(info["reason"])
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """Field -> reason of all violations."""
-        (bad,) = self.details("BadRequest")
-        return {v["field"]: v["reason"] for v in bad["fieldViolations"]}
-
-
-class Site:
-    """What is served over HTTP, and over gRPC beside it."""
-
-    def __init__(self, door: HttpDoor, guard: CallGuard, health: Health, slot: BackendSlot, grpc_address: str) -> None:
-        self.door, self.guard, self.health, self.slot = door, guard, health, slot
-        self.grpc_address = grpc_address
-        self.address = door.url.removeprefix("http://")
-
-    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """One request; blocks."""
-        connection = http.client.HTTPConnection(self.address, timeout=60)
-        try:
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, names)
-            response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
-        finally:
-            connection.close()
-
-    async def get(self, path: str) -> Answer:
-        """GET."""
-        return await asyncio.to_thread(self.request, "GET", path)
-
-    async def post(self, path: str, body: Any, **headers: str) -> Answer:
-        """POST what is no bytes as JSON."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"content_type": "application/json"} | headers
-        return await asyncio.to_thread(self.request, "POST", path, data, **headers)
-
-
-Open = Callable[..., Awaitable[Site]]
-
-
-@pytest.fixture
-async def open_site() -> AsyncIterator[Open]:
-    """Serves a backend until the test ends."""
-    opened: list[tuple[Any, HttpDoor]] = []
-
-    async def start(backend: Backend | None, token: str | None = None, observers: Sequence[CallObserver] = ()) -> Site:
-        slot, guard = BackendSlot(backend), CallGuard(token, observers)
-        servicers = make_servicers(slot)
-        server, health = build_server(slot, guard, servicers)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        door = open_door(methods_of(servicers), guard, health, "127.0.0.1:0", "127.0.0.1", 0)
-        await door.start()
-        opened.append((server, door))
-        return Site(door, guard, health, slot, f"127.0.0.1:{port}")
-
-    yield start
-    for server, door in opened:
-        await door.stop(0)
-        await server.stop(None)
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """The engine on the fakes, without a token and without gRPC beside it, for all tests that stop nothing.
-
-    On an event loop of its own, so that tests may block. Starting and stopping one takes a quarter of a second.
-    """
-    started, ended = threading.Event(), asyncio.Event()
-    found: dict[str, Any] = {}
-
-    async def serve() -> None:
-        async with open_engine(ServerConfig(store=":memory:", model="fake", encoder="fake")) as engine:
-            slot, guard = BackendSlot(engine.backend), CallGuard()
-            door = open_door(methods_of(make_servicers(slot)), guard, Health([]), "", "127.0.0.1", 0)
-            await door.start()
-            found["site"] = Site(door, guard, Health([]), slot, "")
-            found["loop"] = asyncio.get_running_loop()
-            started.set()
-            await ended.wait()
-            await door.stop(0)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert started.wait(60)
-    yield found["site"]
-    found["loop"].call_soon_threadsafe(ended.set)
-    thread.join()
-
-
-async def put(site: Site, text: str = TEXT) -> None:
-    """Put a statement on the record."""
-    created = await site.post(CREATE, {"statement": {"text": text, "speaker": {"name": "Putin"}}})
-    assert created.status == 200
 
 
 async def test_a_check_over_http_is_the_check_over_grpc(open_site: Open, engine: Engine) -> None:
@@ -393,131 +260,6 @@ async def test_health_follows_the_model(open_site: Open, engine: Engine) -> None
     await site.health.serving()
     serving = await site.get("/healthz")
     assert (serving.status, serving.json) == (200, {"status": "SERVING"})
-
-
-class Gated:
-    """The fake model, which scores nothing until the gate is opened."""
-
-    def __init__(self, scorer: PairScorer) -> None:
-        self._scorer = scorer
-        self.info = scorer.info
-        self.encode = scorer.encode
-        self.gate = threading.Event()
-        self.entered = threading.Event()
-
-    def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
-        """Wait, then score."""
-        self.entered.set()
-        self.gate.wait()
-        return self._scorer.score(batch)
-
-
-@pytest.fixture
-def gated(engine: Engine) -> Any:
-    """The engine's model, held up until its gate is opened."""
-    model = Gated(engine.worker.scorer)
-    engine.worker.scorer = model
-    yield model
-    model.gate.set()
-
-
-class Ends(CallObserver):
-    """Keeps the calls that have ended."""
-
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.one = asyncio.Event()
-
-    def ended(self, call: Call) -> None:
-        """Keep it."""
-        self.calls.append(call)
-        self.one.set()
-
-
-SCORE = "/onrecord.v1.CheckService/ScorePairs"
-PAIRS = {"pairs": [{"premise": TEXT, "hypothesis": TEXT}]}
-
-
-def pairs(word: str) -> Any:
-    """Different pairs, as many as fill a small queue."""
-    texts = [f"{word} statement number {i}" for i in range(20)]
-    return {"pairs": [{"premise": text, "hypothesis": text} for text in texts]}
-
-
-async def test_a_deadline_ends_the_call(open_site: Open, engine: Engine, gated: Gated) -> None:
-    ends = Ends()
-    site = await open_site(engine.backend, observers=[ends])
-    answer = await site.post(SCORE, PAIRS, connect_timeout_ms="200")
-    assert (answer.status, answer.json["code"], answer.reason) == (504, 4, "DEADLINE_TOO_SHORT")
-    assert [call.code for call in ends.calls] == [grpc.StatusCode.DEADLINE_EXCEEDED]
-    await site.guard.idle()
-
-
-@pytest.mark.parametrize("value", ["soon", "-1", "1.5", "12345678901", ""])
-async def test_a_deadline_that_is_none(site: Site, value: str) -> None:
-    answer = await site.post(CHECK, {"claim": {"text": TEXT}}, connect_timeout_ms=value)
-    assert (answer.status, answer.fields) == (400, {"connect-timeout-ms": "OUT_OF_RANGE"})
-
-
-async def test_a_caller_who_leaves_costs_nothing_more(open_site: Open, engine: Engine, gated: Gated) -> None:
-    ends = Ends()
-    site = await open_site(engine.backend, observers=[ends])
-    body = json.dumps(PAIRS).encode()
-    reader, writer = await asyncio.open_connection(*site.address.rsplit(":", 1))
-    head = f"POST {SCORE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-    assert await asyncio.to_thread(gated.entered.wait, 60)
-    writer.close()
-    await asyncio.wait_for(ends.one.wait(), 30)
-    assert [call.code for call in ends.calls] == [grpc.StatusCode.CANCELLED]
-    await site.guard.idle()
-    del reader
-
-
-async def test_a_caller_who_leaves_in_the_middle_of_the_body(open_site: Open, engine: Engine) -> None:
-    ends = Ends()
-    site = await open_site(engine.backend, observers=[ends])
-    _, writer = await asyncio.open_connection(*site.address.rsplit(":", 1))
-    head = f"POST {SCORE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
-    writer.write(head.encode() + b'{"pairs"')
-    await writer.drain()
-    writer.close()
-    await asyncio.wait_for(ends.one.wait(), 30)
-    assert [call.code for call in ends.calls] == [grpc.StatusCode.CANCELLED]
-
-
-async def test_overload_says_when_to_come_back(open_site: Open) -> None:
-    config = ServerConfig(store=":memory:", model="fake", encoder="fake", max_batch_tokens=64, max_queue_tokens=64)
-    async with open_engine(config) as engine:
-        model = Gated(engine.worker.scorer)
-        engine.worker.scorer = model
-        try:
-            site = await open_site(engine.backend)
-            first = asyncio.create_task(site.post(SCORE, pairs("first")))
-            entered = await asyncio.to_thread(model.entered.wait, 15)
-            assert entered, await asyncio.wait_for(first, 5)
-            refused = await site.post(SCORE, pairs("second"))
-            assert (refused.status, refused.json["code"], refused.reason) == (429, 8, "OVERLOADED")
-            assert refused.details("RetryInfo")
-            assert int(refused.headers["retry-after"]) >= 1
-            assert (await site.get("/healthz")).status == 503  # it answers, though nobody has said SERVING here
-        finally:
-            model.gate.set()
-        assert (await first).status == 200
-
-
-async def test_request_ids_and_observers_as_over_grpc(open_site: Open, engine: Engine) -> None:
-    ends = Ends()
-    site = await open_site(engine.backend, observers=[ends])
-    named = await site.post(CHECK, {"claim": {"text": TEXT}}, x_request_id="mine-1")
-    assert named.headers["x-request-id"] == "mine-1"
-    chosen = await site.post(CHECK, {"claim": {}}, x_request_id="no sane id")
-    assert len(chosen.headers["x-request-id"]) == 16
-    first, second = ends.calls
-    assert (first.method, first.kind, first.peer, first.code) == (CHECK[1:], "unary", "http", grpc.StatusCode.OK)
-    assert (first.request_id, first.received, first.sent) == ("mine-1", 1, 1)
-    assert first.sent_bytes == len(named.body)
-    assert (second.code, second.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS")
 
 
 async def test_callers_of_the_connect_protocol(site: Site) -> None:

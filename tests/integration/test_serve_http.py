@@ -190,20 +190,28 @@ async def test_a_body_that_does_not_come_does_not_hold_up_the_stop(start: Any) -
     writer.close()
 
 
-async def test_an_answer_that_nobody_takes_does_not_hold_up_the_stop(start: Any) -> None:
-    process, url = await start("--drain-seconds", "200", code=IMPATIENT)
-    service = "/onrecord.v1.StatementService/"
+SERVICE = "/onrecord.v1.StatementService/"
+
+
+@contextlib.asynccontextmanager
+async def asking_for_much(url: str, times: int) -> AsyncIterator[socket.socket]:
+    """A connection that has asked for megabytes so many times, and takes next to nothing of them."""
     request = {"statements": [{"text": "é" * 8_000} for _ in range(80)], "deferIndex": True}
     for _ in range(3):
-        assert (await asyncio.to_thread(post, f"{url}{service}BatchCreateStatements", request))[0] == 200
+        assert (await asyncio.to_thread(post, f"{url}{SERVICE}BatchCreateStatements", request))[0] == 200
     host, port = url.removeprefix("http://").split(":")
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
         connection.connect((host, int(port)))
-        head = HEAD.format(path=f"{service}ListStatements", length=2).encode()
-        for _ in range(4):  # more than the system takes for him
-            connection.sendall(head + b"{}")
+        for _ in range(times):
+            connection.sendall(HEAD.format(path=f"{SERVICE}ListStatements", length=2).encode() + b"{}")
         await asyncio.sleep(2)
+        yield connection
+
+
+async def test_an_answer_that_nobody_takes_does_not_hold_up_the_stop(start: Any) -> None:
+    process, url = await start("--drain-seconds", "200", code=IMPATIENT)
+    async with asking_for_much(url, 4):  # more than the system takes for him
         process.send_signal(signal.SIGTERM)
         status, err = await ended(process)
     assert status == 0
@@ -212,16 +220,7 @@ async def test_an_answer_that_nobody_takes_does_not_hold_up_the_stop(start: Any)
 
 async def test_an_answer_that_nobody_takes_is_not_kept_for_ever(start: Any) -> None:
     _, url = await start(code="import onrecord_server.http.door as door; door.ANSWER_SECONDS = 0.5")
-    service = "/onrecord.v1.StatementService/"
-    request = {"statements": [{"text": "é" * 8_000} for _ in range(80)], "deferIndex": True}
-    for _ in range(3):
-        assert (await asyncio.to_thread(post, f"{url}{service}BatchCreateStatements", request))[0] == 200
-    host, port = url.removeprefix("http://").split(":")
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
-        connection.connect((host, int(port)))
-        connection.sendall(HEAD.format(path=f"{service}ListStatements", length=2).encode() + b"{}")
-        await asyncio.sleep(2)
+    async with asking_for_much(url, 1) as connection:
         connection.settimeout(10)
         taken = 0
         with contextlib.suppress(ConnectionResetError):
