@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -36,7 +36,7 @@ from onrecord_server.config import FAKE, MEMORY, ServerConfig
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.domain.types import ModelInfo
 from onrecord_server.logs import configure_logging
-from onrecord_server.nli import Tagger, batch_tokens, find_tagger, hands, identify_encoder, load_encoder, load_scorer
+from onrecord_server.nli import ModelChoice, ModelHost, Tagger, find_tagger, identify_encoder, start_models
 from onrecord_server.nli.calibration import revision_of
 from onrecord_server.rpc.backend import Backend, BackendSlot, ServerInfo
 from onrecord_server.rpc.health import Health
@@ -72,7 +72,8 @@ class Engine:
     store: StatementStore
     model: ModelInfo
     encoder: ModelInfo
-    died: asyncio.Future[BaseException]  # done when the worker's thread has died, with what killed it
+    died: asyncio.Future[BaseException]  # done when a thread or process with models has died, with what killed it
+    processes: Sequence[int] = ()  # that hold the models
 
     @property
     def backend(self) -> Backend:
@@ -108,39 +109,23 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
     StoreUnusable, ConfigError.
     """
     tagger = _tagger(config)
-    encoder_id, dimension = await asyncio.to_thread(identify_encoder, config.encoder, revision=config.encoder_revision)
-    store = await asyncio.to_thread(open_store, _store_path(config), dimension=dimension, encoder_id=encoder_id)
-    try:
-        encoder = await asyncio.to_thread(
-            load_encoder,
-            config.encoder,
-            revision=config.encoder_revision,
-            precision="fp32" if config.precision == "fp32" else "auto",
-            threads=config.threads,
-            device=config.device,
-        )
-        scorer = await asyncio.to_thread(
-            load_scorer,
-            config.model,
-            revision=config.model_revision,
-            precision=config.precision,
-            threads=config.threads,
-            calibration=config.calibration,
-            device=config.device,
-        )
-        died: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    async with _model_host(config) as host, _open_store(config) as store:
+        models = await asyncio.to_thread(host.load)
+        scorer, encoder = models.scorer, models.encoder
+        loop = asyncio.get_running_loop()
+        died: asyncio.Future[BaseException] = loop.create_future()
         worker = InferenceWorker(
             scorer,
             encoder,
-            hands=hands(scorer, encoder),
-            max_batch_tokens=config.max_batch_tokens
-            or min(batch_tokens(config.model, config.device), config.max_queue_tokens),
+            hands=models.hands,
+            max_batch_tokens=config.max_batch_tokens or min(models.batch_tokens, config.max_queue_tokens),
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,
             on_death=lambda error: None if died.done() else died.set_result(error),
             meter=meter,
         )
         await worker.start()
+        host.watch(lambda error: _soon(loop, worker.die, error))
         try:
             checker = Checker(
                 store,
@@ -154,13 +139,42 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
             indexer.start()
             record = Record(store, worker, tagger, deferred=indexer.put)
             try:
-                yield Engine(record, checker, worker, store, scorer.info, encoder.info, died)
+                yield Engine(record, checker, worker, store, scorer.info, encoder.info, died, models.processes)
             finally:
                 await indexer.stop()
         finally:
             await worker.stop(config.drain_seconds)
+
+
+@asynccontextmanager
+async def _open_store(config: ServerConfig) -> AsyncIterator[StatementStore]:
+    """The record, closed on exit."""
+    encoder_id, dimension = await asyncio.to_thread(identify_encoder, config.encoder, revision=config.encoder_revision)
+    store = await asyncio.to_thread(open_store, _store_path(config), dimension=dimension, encoder_id=encoder_id)
+    try:
+        yield store
     finally:
         await asyncio.to_thread(store.close)
+
+
+@asynccontextmanager
+async def _model_host(config: ServerConfig) -> AsyncIterator[ModelHost]:
+    """Where the models will run, loading already if in processes of their own; ended on exit."""
+    choice = ModelChoice(
+        model=config.model,
+        encoder=config.encoder,
+        model_revision=config.model_revision,
+        encoder_revision=config.encoder_revision,
+        precision=config.precision,
+        threads=config.threads,
+        calibration=config.calibration,
+        device=config.device,
+    )
+    host = await asyncio.to_thread(start_models, choice, config.inference)
+    try:
+        yield host
+    finally:
+        await asyncio.to_thread(host.close)
 
 
 async def serve(config: ServerConfig) -> int:
@@ -198,11 +212,11 @@ async def serve(config: ServerConfig) -> int:
         if http:
             logger.info("HTTP/JSON at %s", http.url)
         engine = await _unless_stopped(stop, stack.enter_async_context(open_engine(config, telemetry.meter)))
-        if engine is None:
+        if engine is None or stop.is_set():  # both may have come at once
             return 0
         _spare_collections()
         slot.fill(engine.backend)
-        telemetry.watch(engine.worker, engine.store, engine.model, engine.encoder)
+        telemetry.watch(engine.worker, engine.store, engine.model, engine.encoder, engine.processes)
         await health.serving()
         telemetry.serving(True)
         with _ready(config.ready_file, address):
@@ -270,6 +284,12 @@ def _stop_for(number: signal.Signals, stop: asyncio.Event, drain_seconds: float)
     if not stop.is_set():
         logger.info("stopping on %s; calls in flight have %g s to finish", number.name, drain_seconds)
     stop.set()
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[BaseException], None], error: BaseException) -> None:
+    """From another thread: call it on the loop, where there is one still."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, error)
 
 
 async def _unless_stopped(stop: asyncio.Event, work: Awaitable[_T]) -> _T | None:

@@ -158,7 +158,13 @@ class ServerConfig:
         "auto", "Who reads documents: the rules alone or with the tagger; auto is with it where it is installed.",
         click.Choice(["auto", "rules", "tagger"]),
     )  # fmt: skip
-    threads: int | None = _setting(None, "Threads for the models.", _POSITIVE, shown="one per core")
+    threads: int | None = _setting(None, "Cores for the models.", _POSITIVE, shown="all")
+    inference: str = _setting(
+        "auto",
+        "Where the models run: in processes of their own, one per core (Linux), or in threads of the server's.",
+        click.Choice(["auto", "processes", "threads"]),
+        shown="processes where they are to be had",
+    )
     max_batch_tokens: int | None = _setting(
         None,
         "Tokens of one batch of the model; a core computes it, or a GPU.",

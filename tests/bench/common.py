@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -101,10 +102,26 @@ def bench(*arguments: object, out: Path | None = None, claims: Path = CLAIMS) ->
     return report
 
 
-def memory(process: int) -> tuple[float, float]:
-    """Resident set of a process now and at its largest, MiB (Linux)."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(lines["VmRSS"].split()[0]) / 1024, int(lines["VmHWM"].split()[0]) / 1024
+def family(process: int) -> list[int]:
+    """A process and those that it has started, and they (Linux)."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def memory(process: int) -> float:
+    """MiB that a process and those that it has started hold now, what they share counted once (Linux)."""
+    total = 0
+    for one in family(process):
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
 
 
 def model_options(parser: argparse.ArgumentParser) -> None:

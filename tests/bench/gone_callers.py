@@ -29,6 +29,7 @@ from onrecord.v1 import check_service_pb2_grpc
 from onrecord_server.app import open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.domain.types import Source
+from onrecord_server.nli import Hand
 from onrecord_server.rpc.backend import BackendSlot
 from onrecord_server.rpc.interceptors import CallGuard
 from onrecord_server.rpc.server import build_server
@@ -44,6 +45,7 @@ class Ledger:
     def __init__(self) -> None:
         self.gone: dict[str, float] = {}  # by mark, on the monotonic clock
         self.tokens = {"here": 0, "gone": 0, "unmarked": 0}
+        self.marks: dict[int, tuple[object, str | None]] = {}  # pairs by identity, kept alive so that it stays theirs
 
     def read(self, mark: str | None, tokens: int, now: float) -> None:
         """The model begins to read a text of this caller."""
@@ -56,7 +58,6 @@ class Watched:
 
     def __init__(self, model: Any, ledger: Ledger) -> None:
         self._model, self._ledger = model, ledger
-        self._marks: dict[int, tuple[object, str | None]] = {}  # pairs by identity, kept alive so that it stays theirs
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -70,14 +71,14 @@ class Watched:
                 self._ledger.read(_mark(text), len(text.split()), now)
         else:
             for pair, encoded in zip(inputs, made, strict=True):
-                self._marks[id(encoded)] = (encoded, _mark(pair[1]))
+                self._ledger.marks[id(encoded)] = (encoded, _mark(pair[1]))
         return made
 
     def score(self, batch: Sequence[Any]) -> Any:
         """Read pairs."""
         now = time.monotonic()
         for encoded in batch:
-            _, mark = self._marks.pop(id(encoded), (None, None))
+            _, mark = self._ledger.marks.pop(id(encoded), (None, None))
             self._ledger.read(mark, len(encoded), now)
         return self._model.score(batch)
 
@@ -153,8 +154,10 @@ async def measure(given: argparse.Namespace) -> tuple[Ledger, float, Row]:
                 if not rate:
                     raise SystemExit("nothing was answered")
                 ledger = Ledger()
-                engine.worker.scorer = Watched(engine.worker.scorer, ledger)
-                engine.worker.encoder = Watched(engine.worker.encoder, ledger)
+                engine.worker.scorer = Watched(engine.worker.scorer, ledger)  # it tokenises
+                for number, hand in enumerate(engine.worker.hands):
+                    both = Watched(hand.scorer, ledger), Watched(hand.encoder, ledger)
+                    engine.worker.hands[number] = Hand(*both, both)
                 row = await Driver(MarkedCaller(channel, ledger), plan, stop).measure(Load(rate=rate))
         finally:
             await server.stop(1.0)

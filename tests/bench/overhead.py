@@ -99,7 +99,9 @@ def main() -> int:
     parser.add_argument("--encoder", default="builtin")
     given = parser.parse_args()
     arguments = ["--model", given.model, "--encoder", given.encoder, "--cache-pairs", "0"]
-    config = ServerConfig(store=":memory:", model=given.model, encoder=given.encoder, cache_pairs=0)
+    config = ServerConfig(
+        store=":memory:", model=given.model, encoder=given.encoder, cache_pairs=0, inference="threads"
+    )
     direct, service, pairs = asyncio.run(measure(given.rounds, arguments, config))
     model, whole = statistics.median(direct), statistics.median(service)
     more = statistics.median([s - d for s, d in zip(service, direct, strict=True)])

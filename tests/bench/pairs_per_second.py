@@ -28,7 +28,7 @@ from onrecord_models import nli_path
 from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.nli import EncodedPair, PairScorer, load_scorer
-from onrecord_server.nli.lanes import cores
+from onrecord_server.nli.cores import cores
 
 Pairs = list[tuple[str, str]]
 CALL = 8  # pairs of one claim, as a batch of claims sends them

@@ -1,9 +1,9 @@
-"""Resident memory of the server after 1,000 different checks on the article of seeds/.
+"""Memory of the server and its models' processes after 1,000 different checks on the article of seeds/.
 
     python tests/bench/rss.py [--checks 1000] [--model builtin]
 
-Reads VmRSS and VmHWM of the server's process from /proc (Linux). The claims differ, so that each is scored and the
-cache of pair scores fills as it would in use.
+Reads proportional set sizes from /proc (Linux): what processes share counts once. The claims differ, so that each is
+scored and the cache of pair scores fills as it would in use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     given = parser.parse_args()
     claims = sample_claims()
     with served("--model", given.model, "--encoder", given.encoder) as (address, process):
-        print(f"serving      {memory(process)[0]:7.0f} MiB")
+        print(f"serving      {memory(process):7.0f} MiB")
         with grpc.insecure_channel(address) as channel:
             stub = check_service_pb2_grpc.CheckServiceStub(channel)
             begun = time.perf_counter()
@@ -37,9 +37,9 @@ def main() -> int:
                     text = f"In report {number} it says: {text}"
                 stub.CheckClaim(check_service_pb2.CheckClaimRequest(claim=check_service_pb2.Claim(text=text)))
                 if number + 1 in (100, given.checks):
-                    print(f"{number + 1:5} checks {memory(process)[0]:7.0f} MiB")
+                    print(f"{number + 1:5} checks {memory(process):7.0f} MiB")
             seconds = time.perf_counter() - begun
-        print(f"at most      {memory(process)[1]:7.0f} MiB   {1_000 * seconds / given.checks:.1f} ms a check")
+        print(f"{1_000 * seconds / given.checks:.1f} ms a check")
     return 0
 
 

@@ -16,6 +16,7 @@ from onrecord_server.app import Engine, open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer
 from onrecord_server.rpc.calls import Call, CallObserver
+from scripted import use_models
 
 
 class Gated:
@@ -39,7 +40,7 @@ class Gated:
 def gated(engine: Engine) -> Any:
     """The engine's model, held up until its gate is opened."""
     model = Gated(engine.worker.scorer)
-    engine.worker.scorer = model
+    use_models(engine.worker, model)
     yield model
     model.gate.set()
 
@@ -113,7 +114,7 @@ async def test_overload_says_when_to_come_back(open_site: Open) -> None:
     config = ServerConfig(store=":memory:", model="fake", encoder="fake", max_batch_tokens=64, max_queue_tokens=64)
     async with open_engine(config) as engine:
         model = Gated(engine.worker.scorer)
-        engine.worker.scorer = model
+        use_models(engine.worker, model)
         try:
             site = await open_site(engine.backend)
             first = asyncio.create_task(site.post(SCORE, pairs("first")))

@@ -27,6 +27,7 @@ from onrecord_server.domain.reasons import FIELD_REASONS
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.fake import FakeScorer
 from onrecord_server.rpc.errors import TABLE
+from scripted import use_models
 
 NAME = "collections/default/statements/s1"
 FACT = "The harbour was closed."
@@ -131,7 +132,7 @@ async def full_queue(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any,
 
 async def long_queue(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
     """A call with less time than what waits will take."""
-    engine.worker.scorer = Slow()
+    use_models(engine.worker, Slow())
     wire = await serve(engine.backend)
     await create(wire)
     for words in (1, 20, 200):  # so that the pace is known
@@ -150,7 +151,7 @@ async def stopping(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, C
 
 async def dead_model(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
     """A call after one that took the model down."""
-    engine.worker.scorer = Broken()
+    use_models(engine.worker, Broken())
     wire = await serve(engine.backend)
     await wire.error(score(wire, "deadly", "deadly"))
     return wire, score(wire, FACT, FACT)
@@ -158,7 +159,7 @@ async def dead_model(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any,
 
 async def failing_model(serve: Any, engine: Engine, stack: ExitStack) -> tuple[Any, Call]:
     """A pair that the model fails on."""
-    engine.worker.scorer = Broken()
+    use_models(engine.worker, Broken())
     wire = await serve(engine.backend)
     return wire, score(wire, "poison", "poison")
 

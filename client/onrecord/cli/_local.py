@@ -64,6 +64,7 @@ class LocalTransport:
                 calibration=calibration,
                 without=without,
                 drain_seconds=1.0,
+                inference="threads",  # there sooner, and nobody else calls
             )
         except errors.ConfigError as error:
             raise click.UsageError(error.message) from None

@@ -13,12 +13,10 @@ from onrecord_server.checking.admission import Seat
 from onrecord_server.checking.batching import PAIR, TEXT, Job, Priority
 from onrecord_server.domain.errors import OnrecordError
 from onrecord_server.domain.types import PairScore
-from onrecord_server.nli.base import PairScorer, TextEncoder
 
 _CODE_POINTS_PER_TOKEN = 4  # of English; only for admission, before anything is tokenised
 
 PairOutcome = PairScore | OnrecordError
-Models = tuple[PairScorer, TextEncoder]
 
 
 @dataclass(frozen=True, slots=True)

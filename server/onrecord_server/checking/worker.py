@@ -27,7 +27,6 @@ from onrecord_server.checking.door import Door
 from onrecord_server.checking.meter import Meter, Silent
 from onrecord_server.checking.turns import Turns
 from onrecord_server.checking.work import (
-    Models,
     PairOutcome,
     PairOutcomes,
     Request,
@@ -41,6 +40,7 @@ from onrecord_server.checking.work import (
 from onrecord_server.domain.errors import DeadlineTooShort, ModelUnusable, OnrecordError, ShuttingDown
 from onrecord_server.domain.types import PairScore
 from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder, padding_tokens
+from onrecord_server.nli.models import Hand
 
 __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "ScoredPairs", "Seat"]
 
@@ -55,9 +55,10 @@ class InferenceWorker:
     """Runs a PairScorer and a TextEncoder for many callers at once. Use from one event loop.
 
     hands: models for several threads at once, one a thread and core (`onrecord_server.nli.hands`); none: one thread
-    with `scorer` and `encoder`. max_batch_tokens: tokens of one forward, that of one hand. max_queue_tokens: expected
-    tokens of those who are in; beyond it callers get Overloaded, except that one request of any size is taken where
-    none of its priority is in. cache_pairs: scores remembered, least recently used forgotten first; 0 remembers none.
+    with `scorer` and `encoder`, which else only tokenise and say what they are. max_batch_tokens: tokens of one
+    forward, that of one hand. max_queue_tokens: expected tokens of those who are in; beyond it callers get Overloaded,
+    except that one request of any size is taken where none of its priority is in. cache_pairs: scores remembered,
+    least recently used forgotten first; 0 remembers none.
     They are those of one scorer: a worker has one for life.
     on_death: called on the event loop, once, with what killed the thread; from then on every call raises ModelError.
     """
@@ -67,7 +68,7 @@ class InferenceWorker:
         scorer: PairScorer,
         encoder: TextEncoder,
         *,
-        hands: Sequence[Models] | None = None,
+        hands: Sequence[Hand] | None = None,
         max_batch_tokens: int = 1_024,
         max_queue_tokens: int = 200_000,
         cache_pairs: int = 50_000,
@@ -78,11 +79,11 @@ class InferenceWorker:
         self.encoder = encoder
         self.meter = meter or Silent()
         self._on_death = on_death
-        self._hands: Sequence[Models | None] = hands or [None]
+        self.hands = list(hands or [Hand(scorer, encoder, (scorer, encoder))])
         self._queue: JobQueue[Work] = JobQueue(
-            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(self._hands)
+            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(self.hands)
         )
-        self._admission = Admission(max_queue_tokens, max_batch_tokens * len(self._hands))
+        self._admission = Admission(max_queue_tokens, max_batch_tokens * len(self.hands))
         self._cache = PairCache(cache_pairs)
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
@@ -118,9 +119,9 @@ class InferenceWorker:
         if self._threads:
             raise RuntimeError("the worker has been started before")
         loop = asyncio.get_running_loop()
-        for number, models in enumerate(self._hands):
+        for number in range(len(self.hands)):
             name = f"inference-{number}"
-            self._threads.append(threading.Thread(target=self._run, args=(loop, models), name=name, daemon=True))
+            self._threads.append(threading.Thread(target=self._run, args=(loop, number), name=name, daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -359,7 +360,7 @@ class InferenceWorker:
         """A batch came back from a thread. span: from when to when it was there."""
         self._batches += 1
         # in estimated tokens, since those are what is admitted; the other hands do as much in the same time
-        tokens = sum(work.estimate for work in batch) * len(self._hands)
+        tokens = sum(work.estimate for work in batch) * len(self.hands)
         self._admission.pace[batch[0].kind].saw(tokens, span[1] - span[0])
         for work, outcome in zip(batch, outcomes, strict=True):
             self._finish(work, outcome, self._batches, span)
@@ -369,11 +370,11 @@ class InferenceWorker:
             if not request.done.done():
                 request.done.set_exception(error())
 
-    def _die(self, error: BaseException) -> None:
-        """A thread is gone; nothing is answered any more, so that a supervisor sees to it."""
-        if self._ended is _dead:  # the same has befallen another one
+    def die(self, error: BaseException) -> None:
+        """A thread or a process with models is gone; nothing is answered any more, so that a supervisor sees to it."""
+        if self._ended is not None:  # the same has befallen another one, or the worker has stopped
             return
-        _log.critical("an inference thread died", exc_info=error)
+        _log.critical("the models have stopped working", exc_info=error)
         self._ended = _dead
         self._door.close(_dead)
         self._queue.close()
@@ -383,12 +384,13 @@ class InferenceWorker:
 
     # -- the models' threads -----------------------------------------------------------------------------------------
 
-    def _run(self, loop: asyncio.AbstractEventLoop, own: Models | None) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
         try:
             while batch := self._queue.take():
+                hand = self.hands[number]
                 # a single input can use the cores of all when nobody else does
                 alone = len(batch) == 1 and self._queue.others_idle
-                scorer, encoder = (self.scorer, self.encoder) if alone or own is None else own
+                scorer, encoder = hand.alone if alone else (hand.scorer, hand.encoder)
                 model = encoder if batch[0].kind == TEXT else scorer
                 padded, began = padding_tokens(model), time.perf_counter()
                 outcomes = inference.infer(scorer, encoder, batch)
@@ -399,7 +401,7 @@ class InferenceWorker:
                 loop.call_soon_threadsafe(self._deliver, batch, outcomes, (began, ended))
         except BaseException as error:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                loop.call_soon_threadsafe(self._die, error)
+                loop.call_soon_threadsafe(self.die, error)
 
 
 def _shutting_down() -> ShuttingDown:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
 
-from onrecord_server.nli.base import CalibratedScorer, Divisible, EncodedPair, FloatArray, PairScorer, TextEncoder
+from onrecord_server.domain.errors import ConfigError
+from onrecord_server.nli.base import CalibratedScorer, EncodedPair, FloatArray, PairScorer, TextEncoder
 from onrecord_server.nli.lazy import LazyTagger, Tagger
+from onrecord_server.nli.models import Hand, Here, ModelChoice, ModelHost, Models, hands
 
 __all__ = [
     "CalibratedScorer",
     "EncodedPair",
     "FloatArray",
+    "Hand",
+    "ModelChoice",
+    "ModelHost",
+    "Models",
     "PairScorer",
     "Tagger",
     "TextEncoder",
@@ -21,6 +27,7 @@ __all__ = [
     "identify_encoder",
     "load_encoder",
     "load_scorer",
+    "start_models",
 ]
 
 BUILTIN = "builtin"
@@ -112,17 +119,21 @@ def batch_tokens(model: str = BUILTIN, device: str = "auto") -> int:
     return 16_384 if find_device(device).type == "cuda" else 512
 
 
-def hands(scorer: PairScorer, encoder: TextEncoder) -> Sequence[tuple[PairScorer, TextEncoder]]:
-    """Models for several threads at once, each with a core of its own; none when the two cannot be shared.
+def start_models(choice: ModelChoice, inference: str = "auto") -> ModelHost:
+    """Begin to load both models. inference: "processes" (Linux: of their own, one a core), "threads" (of this one).
 
-    They can when both are computed here, on a CPU: then nothing is copied. Two cores at two batches do more than two
-    cores at one, as none waits for the other (docs/benchmarks.md, Speed).
+    "auto" is processes where they are to be had; fakes run in threads in any case, as they compute nothing to speak of.
+    Raises ConfigError where there are no such processes.
     """
-    if isinstance(scorer, Divisible) and isinstance(encoder, Divisible):
-        both = list(zip(scorer.on_one_core(), encoder.on_one_core(), strict=False))
-        if len(both) > 1:
-            return both
-    return []
+    can = sys.platform == "linux"  # elsewhere what torch computes with may not survive a fork
+    if inference == "processes" and not can:
+        raise ConfigError("--inference processes: is for Linux; choose threads")
+    if inference == "threads" or not can or FAKE in (choice.model, choice.encoder):
+        return Here(choice)
+    from onrecord_server.nli.cores import cores
+    from onrecord_server.nli.processes.host import Apart
+
+    return Apart(choice, choice.threads or cores())
 
 
 def _sleep_at_barriers() -> None:

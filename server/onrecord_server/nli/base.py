@@ -91,10 +91,18 @@ class CalibratedScorer(PairScorer, Protocol):
 
 @runtime_checkable
 class Divisible(Protocol):
-    """A scorer or encoder that several threads can use at once, where each computes on a core of its own."""
+    """A scorer or encoder that computes on as many cores as it is told."""
 
-    def on_one_core(self) -> Sequence[Any]:
-        """One of its kind for each core that it uses, all with the same weights; empty when it cannot be divided."""
+    @property
+    def cores(self) -> int:
+        """How many it computes on; 0 when several threads may not use it at once in any case."""
+        ...
+
+    def on_cores(self, cores: int) -> Any:
+        """One of its kind with the same weights that computes on so many.
+
+        With 1, several threads may use it at once, unless `cores` is 0.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,15 @@ _BATCH_TOKENS = 4096
 class _Trunk(Protocol):
     def mean_states(self, ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Mean last hidden state of each sequence, shape (len(ids), width)."""
+        ...
+
+
+@runtime_checkable
+class _Spreads(Protocol):
+    """A trunk that spreads its own work over the cores."""
+
+    def on_cores(self, cores: int) -> _Trunk:
+        """The same weights, computing on so many."""
         ...
 
 
@@ -53,13 +62,19 @@ class SentenceEncoder:
         """Length of a vector."""
         return self._dimension
 
-    def on_one_core(self) -> list[SentenceEncoder]:
+    @property
+    def cores(self) -> int:
         """See Divisible."""
-        if self._lanes is None:
-            return []
+        return self._lanes.threads if self._lanes else 0
+
+    def on_cores(self, cores: int) -> SentenceEncoder:
+        """See Divisible."""
         twin = copy.copy(self)
-        twin._lanes = Lanes(1)
-        return [twin] * self._lanes.threads
+        if isinstance(self._trunk, _Spreads):
+            twin._trunk = self._trunk.on_cores(cores)
+        else:
+            twin._lanes = Lanes(cores)
+        return twin
 
     @property
     def padding_tokens(self) -> int:

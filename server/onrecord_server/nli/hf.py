@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from onrecord_server.domain.errors import ModelUnusable
 from onrecord_server.nli.base import EncodedPair, FloatArray
+from onrecord_server.nli.cores import cores
 from onrecord_server.nli.files import ModelFiles
-from onrecord_server.nli.lanes import cores, share_products
+from onrecord_server.nli.lanes import share_products
 from onrecord_server.nli.layout import on
 from onrecord_server.nli.tokens import bare
 
@@ -98,6 +100,12 @@ class PaddedClassifier:
         self._pad_id = pad_id
         self._segments = segments
 
+    def on_cores(self, cores: int) -> PaddedClassifier:
+        """The same weights, computing on so many cores."""
+        twin = copy.copy(self)
+        twin._threads = cores
+        return twin
+
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
         share_products(self._threads)
@@ -154,6 +162,12 @@ class PaddedTrunk:
         self.padding_tokens = 0
         self._model = model
         self._pad_id = pad_id
+
+    def on_cores(self, cores: int) -> PaddedTrunk:
+        """The same weights, computing on so many cores."""
+        twin = copy.copy(self)
+        twin._threads = cores
+        return twin
 
     def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width)."""

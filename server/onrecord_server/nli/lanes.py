@@ -6,19 +6,15 @@ so when other processes want them. Lanes meet once, at the end: measured in docs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
+from onrecord_server.nli.cores import cores
+
 _SHORT = 32  # tokens; of fewer the threads that share a product would spend longer waiting for one another
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share_products(threads: int) -> None:

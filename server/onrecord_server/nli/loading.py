@@ -44,7 +44,7 @@ def load_classifier(
     check(precision)
     where = find_device(device)
     keep_freed()
-    files = find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
+    files = find_classifier(model, revision)
     columns = label_columns(_id2label(files))
     chosen = choose_calibration(calibration, files.revision, files.folder)
     # a weighing is of scores as they were when it was fitted: with another calibration it says nothing
@@ -80,6 +80,11 @@ def load_classifier(
         loaded = scorer(how.name, tokenizer, padded)
     _try_canaries(loaded)
     return loaded
+
+
+def find_classifier(model: str, revision: str | None) -> ModelFiles:
+    """The files of an NLI model. ModelUnusable."""
+    return find_model(model, builtin=_builtin(), builtin_id="onrecord-nli-small", revision=revision)
 
 
 def _automatic(

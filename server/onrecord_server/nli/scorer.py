@@ -25,6 +25,10 @@ from onrecord_server.nli.tokens import PairTokenizer
 class Classifier(Protocol):
     """Weights, ready to compute."""
 
+    def on_cores(self, cores: int) -> Classifier:
+        """The same weights, computing on so many cores."""
+        ...
+
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
         ...
@@ -50,10 +54,10 @@ class PackedClassifier:
             for name in ("bert.pooler.dense", "classifier")
         )
 
-    def on_one_core(self) -> PackedClassifier:
-        """The same weights for several callers at once, each of whom computes on one core."""
+    def on_cores(self, cores: int) -> PackedClassifier:
+        """The same weights, computing on so many cores; with 1, for several callers at once."""
         twin = copy.copy(self)
-        twin._lanes, twin.threads = Lanes(1), 1
+        twin._lanes, twin.threads = Lanes(cores), cores
         return twin
 
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
@@ -97,6 +101,11 @@ class ClassifierScorer:
         return self._info
 
     @property
+    def tokenizer(self) -> PairTokenizer:
+        """What `encode` does."""
+        return self._tokenizer
+
+    @property
     def padding_tokens(self) -> int:
         """Padding that the classifier has computed so far; 0 for one that does not pad."""
         return padding_tokens(self._classifier)
@@ -117,13 +126,16 @@ class ClassifierScorer:
         twin._calibration = Uncalibrated()
         return twin
 
-    def on_one_core(self) -> list[ClassifierScorer]:
+    @property
+    def cores(self) -> int:
         """See Divisible."""
-        if not isinstance(self._classifier, PackedClassifier):
-            return []
+        return self._classifier.threads if isinstance(self._classifier, PackedClassifier) else 0
+
+    def on_cores(self, cores: int) -> ClassifierScorer:
+        """See Divisible."""
         twin = copy.copy(self)
-        twin._classifier = self._classifier.on_one_core()
-        return [twin] * self._classifier.threads
+        twin._classifier = self._classifier.on_cores(cores)
+        return twin
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
         """Tokenise; any thread may. ClaimTooLongForModel when a hypothesis fills the model's window alone."""

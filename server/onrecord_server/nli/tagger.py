@@ -20,9 +20,10 @@ from torch.nn import functional
 
 from onrecord_server.domain.errors import ModelError, ModelUnusable
 from onrecord_server.domain.types import ModelInfo, Span, TaggedAttribution
+from onrecord_server.nli.cores import cores
 from onrecord_server.nli.decode import argument_spans, best_tags, cue_spans
 from onrecord_server.nli.files import builtin_encoder, find_model
-from onrecord_server.nli.lanes import cores, share_products
+from onrecord_server.nli.lanes import share_products
 from onrecord_server.nli.layout import lay_out
 from onrecord_server.nli.packed import Embeddings, PackedLayers, supports
 from onrecord_server.nli.precision import arithmetic

@@ -72,6 +72,15 @@ class PairTokenizer:
             for (premise, hypothesis), encoding in zip(pairs, encodings, strict=True)
         ]
 
+    def to_json(self) -> str:
+        """All of it but max_tokens, for `from_json`."""
+        return str(self._tokenizer.to_str())
+
+    @classmethod
+    def from_json(cls, text: str, max_tokens: int) -> PairTokenizer:
+        """One that does what another does that was loaded elsewhere."""
+        return cls(Tokenizer.from_str(text), max_tokens)
+
     def uses_segments(self) -> bool:
         """Whether this model tells premise and hypothesis apart by token type."""
         return any(self._tokenizer.encode("a", "b").type_ids)

@@ -15,12 +15,14 @@ from prometheus_client import (
 
 from onrecord_server.telemetry.call_metrics import CallMetrics
 from onrecord_server.telemetry.engine_metrics import EngineMetrics
+from onrecord_server.telemetry.model_processes import ModelProcesses
 
 
 class Metrics:
-    """`calls` observes the calls, `engine` is the engine's meter; `registry` is what a scrape reads.
+    """`calls` observes the calls, `engine` is the engine's meter, `processes` tells of the models'.
 
-    version: of onrecord. methods: see CallMetrics. queue_limit: tokens that may wait (--max-queue-tokens).
+    `registry`: what a scrape reads. version: of onrecord. methods: see CallMetrics. queue_limit: tokens that may wait
+    (--max-queue-tokens).
     """
 
     def __init__(self, version: str, methods: Mapping[str, str], queue_limit: int) -> None:
@@ -33,6 +35,8 @@ class Metrics:
         limit.set(queue_limit)
         build = Gauge("onrecord_build_info", "1; the version that runs.", ("version",), registry=self.registry)
         build.labels(version).set(1)
+        self.processes = ModelProcesses()
+        self.registry.register(self.processes)
         # memory, CPU time and open files of the process; Python's own figures
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)

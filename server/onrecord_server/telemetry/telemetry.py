@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from onrecord_server.checking.meter import Meter
@@ -62,10 +62,13 @@ class Telemetry:
         self.meter: Meter = one_of(meters)
         self.metrics_url = self._endpoint.url if self._endpoint else None
 
-    def watch(self, worker: Worker, store: Store, model: ModelInfo, encoder: ModelInfo) -> None:
-        """The engine is loaded: gauges tell of it from now on."""
+    def watch(
+        self, worker: Worker, store: Store, model: ModelInfo, encoder: ModelInfo, processes: Sequence[int] = ()
+    ) -> None:
+        """The engine is loaded: gauges tell of it from now on. processes: those that hold the models."""
         if self._metrics:
             self._metrics.engine.watch(worker, store, model, encoder)
+            self._metrics.processes.watch(processes)
 
     def serving(self, serving: bool) -> None:
         """Health has changed."""

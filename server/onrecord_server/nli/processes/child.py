@@ -1,0 +1,181 @@
+"""The keeper, which loads the models, and the hands, which it forks: `python -m onrecord_server.nli.processes.child`.
+
+The keeper is exec'd, so that it starts without any thread of the server, and it has one thread only when it forks. It
+ends when the server hangs up, or when a hand has died, which it tells first. Signals that mean the server (Ctrl-C in a
+terminal, a supervisor's SIGTERM to the whole group) are the server's to act upon: it lets batches finish first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, cast
+
+from onrecord_server.domain.errors import ConfigError, OnrecordError
+from onrecord_server.nli.base import PairScorer, TextEncoder, padding_tokens
+from onrecord_server.nli.models import ModelChoice
+from onrecord_server.nli.processes.messages import Failure, pack_failure, pack_rows, unpack_request
+
+if TYPE_CHECKING:
+    from onrecord_server.nli.encoder import SentenceEncoder
+    from onrecord_server.nli.scorer import ClassifierScorer
+
+_PANIC = "PanicException"  # how a tokeniser written in Rust fails on an input that it was not made for; no Exception
+
+Load = Callable[[ModelChoice, int], tuple[tuple[PairScorer, TextEncoder], int, dict[str, Any]]]
+"""From the choice and the number of sockets: the models, how many hands may share them, and what the server has to
+know of them (see `load`)."""
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged, for the server to log in its own form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record."""
+        self.lines.append((record.name, record.levelno, record.getMessage()))
+
+
+def keep(control: Connection, sockets: Sequence[Connection], load: Load) -> int:
+    """Load, fork a hand for each socket, and wait. Returns the exit status."""
+    choice = ModelChoice(**json.loads(control.recv_bytes()))
+    kept = _Kept()
+    logger = logging.getLogger("onrecord_server")
+    logger.addHandler(kept)
+    logger.setLevel(logging.INFO)
+    try:
+        models, count, about = load(choice, len(sockets))
+    except OnrecordError as error:
+        kind = "ConfigError" if isinstance(error, ConfigError) else "ModelUnusable"
+        _tell(control, {"error": kind, "message": error.message, "log": kept.lines})
+        return 0
+    logger.removeHandler(kept)
+    hello = {**about, "hands": count, "log": kept.lines}
+    for socket in sockets[count:]:
+        socket.close()
+    if count == 1:  # also where a fork would not do: a GPU's context does not survive it
+        _tell(control, {**hello, "forked": []})
+        return attend(sockets[0], *models)
+    pids = _fork(control, sockets[:count], *models)
+    _tell(control, {**hello, "forked": pids})
+    return _wait(control, set(pids))
+
+
+def attend(socket: Connection, scorer: PairScorer, encoder: TextEncoder) -> int:
+    """Answer the requests on a socket until the other end hangs up."""
+    while True:
+        try:
+            message = socket.recv_bytes()
+        except (EOFError, OSError):
+            return 0
+        try:
+            answer = _compute(message, scorer, encoder)
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+                raise
+            text = error.message if isinstance(error, OnrecordError) else str(error)
+            answer = pack_failure(Failure(type(error).__name__, text, traceback.format_exc()))
+        with contextlib.suppress(OSError):  # gone meanwhile: the next read says so, too
+            socket.send_bytes(answer)
+
+
+def _compute(message: bytes, scorer: PairScorer, encoder: TextEncoder) -> bytes:
+    request = unpack_request(message)
+    model = encoder if request.pairs is None else scorer
+    before = padding_tokens(model)
+    rows = encoder.encode(request.texts or ()) if request.pairs is None else scorer.score(request.pairs)
+    return pack_rows(rows, padding_tokens(model) - before)
+
+
+def _fork(control: Connection, sockets: Sequence[Connection], scorer: PairScorer, encoder: TextEncoder) -> list[int]:
+    gc.collect()
+    gc.freeze()  # a collection would write on pages that the hands share
+    pids = []
+    for own in sockets:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                control.close()
+                for other in sockets:  # or nobody would hear that the server has hung up on another one
+                    if other is not own:
+                        other.close()
+                status = attend(own, scorer, encoder)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        pids.append(pid)
+    for socket in sockets:
+        socket.close()
+    return pids
+
+
+def _wait(control: Connection, pids: set[int]) -> int:
+    """Until all hands have ended; tells of each that did not end by itself."""
+    while pids:
+        pid, status = os.wait()
+        pids.discard(pid)
+        if status:
+            _tell(control, {"died": os.waitstatus_to_exitcode(status)})
+    return 0
+
+
+def _tell(control: Connection, what: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):
+        control.send_bytes(json.dumps(what).encode("ascii"))
+
+
+def load(choice: ModelChoice, sockets: int) -> tuple[tuple[PairScorer, TextEncoder], int, dict[str, Any]]:
+    """See Load. Raises ConfigError, ModelUnusable."""
+    from onrecord_server.nli import batch_tokens
+    from onrecord_server.nli.loading import find_classifier
+    from onrecord_server.nli.models import load_both
+    from onrecord_server.nli.precision import find_device
+
+    both = load_both(replace(choice, threads=1))
+    scorer, encoder = cast("ClassifierScorer", both[0]), cast("SentenceEncoder", both[1])  # no fakes, these
+    # a fork takes one thread along: others might have held a lock, and a GPU's context does not survive it
+    count = sockets if find_device(choice.device).type == "cpu" and _threads() == 1 else 1
+    about = {
+        "model": asdict(scorer.info),
+        "encoder": asdict(encoder.info),
+        "dimension": encoder.dimension,
+        "folder": str(find_classifier(choice.model, choice.model_revision).folder),
+        "tokenizer": scorer.tokenizer.to_json(),
+        "batch_tokens": batch_tokens(choice.model, choice.device),
+    }
+    each = sockets // count
+    return (scorer.on_cores(each), encoder.on_cores(each)), count, about
+
+
+def _threads() -> int:
+    """Threads of this process; 0 where that cannot be told."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0
+
+
+def main() -> None:
+    """Entry point. Arguments: the file descriptors of the control socket and of one for each hand."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    control, *sockets = (Connection(int(number)) for number in sys.argv[1:])
+    sys.exit(keep(control, sockets, load))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""The server's side of models in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
+from onrecord_server.domain.types import ModelInfo
+from onrecord_server.domain.weighing import Weighing
+from onrecord_server.nli.base import EncodedPair, FloatArray
+from onrecord_server.nli.calibration import Calibration, choose_calibration
+from onrecord_server.nli.files import weighing_beside
+from onrecord_server.nli.models import Hand, ModelChoice, Models
+from onrecord_server.nli.processes.messages import Failure, pack_pairs, pack_texts, unpack_answer
+from onrecord_server.nli.tokens import PairTokenizer
+
+_END_SECONDS = 5.0  # for the processes to end by themselves; a batch takes less
+# One thread in a process that forks, and that has one core: libraries would start theirs as they are loaded
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+class RemoteFailure(Exception):
+    """A model failed otherwise than with a ModelError; the text is the traceback of its process."""
+
+
+class Line:
+    """A socket to one hand. Any thread may ask; one at a time is served."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.padding_tokens = 0
+        self._connection = connection
+        self._turn = threading.Lock()
+
+    def ask(self, request: bytes) -> FloatArray:
+        """The rows of the answer. ModelError, RemoteFailure; ModelUnusable when the process is gone."""
+        with self._turn:
+            try:
+                self._connection.send_bytes(request)
+                answer = unpack_answer(self._connection.recv_bytes())
+            except (EOFError, OSError) as error:
+                raise _Gone("a model's process is gone") from error
+        if isinstance(answer, Failure):
+            raise ModelError(answer.message) if answer.kind == "ModelError" else RemoteFailure(answer.trace)
+        rows, padding = answer
+        self.padding_tokens += padding
+        return rows
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
+class _Gone(BaseException):
+    """No failure of an input, which another try could show: it ends the thread that asked."""
+
+
+class RemoteScorer:
+    """A CalibratedScorer that tokenises here and scores in another process."""
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        tokenizer: PairTokenizer,
+        calibration: Calibration,
+        weighing: Weighing | None,
+        line: Line,
+    ) -> None:
+        """calibration: what the other process applies."""
+        self.info = info
+        self.calibration = calibration
+        self.weighing = weighing
+        self._tokenizer = tokenizer
+        self._line = line
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding that has been computed so far."""
+        return self._line.padding_tokens
+
+    def on(self, line: Line) -> RemoteScorer:
+        """The same model at another hand."""
+        return RemoteScorer(self.info, self._tokenizer, self.calibration, self.weighing, line)
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
+        """See PairScorer."""
+        return self._tokenizer(pairs)
+
+    def score(self, batch: Sequence[EncodedPair]) -> FloatArray:
+        """See PairScorer."""
+        return self._line.ask(pack_pairs(batch))
+
+    def uncalibrated(self) -> RemoteScorer:
+        """Not to be had: the scores come calibrated."""
+        raise NotImplementedError("load the model in this process for that")
+
+
+class RemoteEncoder:
+    """A TextEncoder in another process."""
+
+    def __init__(self, info: ModelInfo, dimension: int, line: Line) -> None:
+        self.info = info
+        self.dimension = dimension
+        self._line = line
+
+    @property
+    def padding_tokens(self) -> int:
+        """Padding that has been computed so far."""
+        return self._line.padding_tokens
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """See TextEncoder."""
+        return self._line.ask(pack_texts(texts))
+
+
+class Apart:
+    """A ModelHost whose models run in processes of their own. Loading begins at once.
+
+    command: what the keeper runs, which is given the numbers of its sockets.
+    """
+
+    def __init__(self, choice: ModelChoice, hands: int, command: Sequence[str] | None = None) -> None:
+        self._choice = choice
+        pairs = [socket.socketpair() for _ in range(1 + hands)]
+        theirs = [there for _, there in pairs]
+        given = command or [sys.executable, "-P", "-m", "onrecord_server.nli.processes.child"]
+        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+        try:
+            self._keeper = subprocess.Popen(  # noqa: S603 - this program, in this interpreter
+                [*given, *(str(there.fileno()) for there in theirs)],
+                pass_fds=[there.fileno() for there in theirs],
+                env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # the server's own says where it serves, and nothing else
+            )
+        finally:
+            for there in theirs:
+                there.close()
+        control, *lines = (Connection(here.detach()) for here, _ in pairs)
+        self._control = control
+        self._lines = [Line(line) for line in lines]
+        self._loaded = False
+        self._closed = threading.Event()
+        self._watcher: threading.Thread | None = None
+        control.send_bytes(json.dumps(asdict(choice)).encode("ascii"))
+
+    def load(self) -> Models:
+        """See ModelHost."""
+        hello = self._hear()
+        if hello is None:
+            if self._closed.is_set():
+                raise ModelUnusable("the server stopped before its models were loaded")
+            raise ModelUnusable(f"the process that loads the models {_end(self._keeper.wait())}")
+        for name, level, message in hello["log"]:
+            logging.getLogger(name).log(level, "%s", message)
+        if "error" in hello:
+            raise (ConfigError if hello["error"] == "ConfigError" else ModelUnusable)(hello["message"])
+        for line in self._lines[hello["hands"] :]:
+            line.close()
+        self._lines = self._lines[: hello["hands"]]
+        self._loaded = True
+        return self._models(hello)
+
+    def _models(self, hello: dict[str, Any]) -> Models:
+        model, encoder = (
+            ModelInfo(**{**hello[name], "labels": tuple(hello[name]["labels"])}) for name in ("model", "encoder")
+        )
+        folder = Path(hello["folder"])
+        scorer = RemoteScorer(
+            model,
+            PairTokenizer.from_json(hello["tokenizer"], model.max_tokens),
+            choose_calibration(self._choice.calibration, "", folder),  # the other process has compared the revision
+            weighing_beside(folder) if self._choice.calibration is None else None,
+            self._lines[0],
+        )
+        both = [(scorer.on(line), RemoteEncoder(encoder, hello["dimension"], line)) for line in self._lines]
+        hands = [Hand(*one, one) for one in both]
+        return Models(scorer, both[0][1], hands, hello["batch_tokens"], [self._keeper.pid, *hello["forked"]])
+
+    def watch(self, on_death: Callable[[BaseException], None]) -> None:
+        """See ModelHost."""
+        self._watcher = threading.Thread(target=self._watch, args=(on_death,), name="model-watch", daemon=True)
+        self._watcher.start()
+
+    def _watch(self, on_death: Callable[[BaseException], None]) -> None:
+        said = self._hear()
+        if not self._closed.is_set():
+            on_death(ModelUnusable(f"a process with the models {_end(said['died'] if said else self._keeper.wait())}"))
+
+    def _hear(self) -> dict[str, Any] | None:
+        """What the keeper says next; None when it is gone."""
+        try:
+            said: dict[str, Any] = json.loads(self._control.recv_bytes())
+        except (EOFError, OSError):
+            return None
+        return said
+
+    def close(self) -> None:
+        """See ModelHost. Batches that run are let finish."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        for line in self._lines:
+            line.close()
+        if not self._loaded:  # it hears nothing before it has loaded
+            self._keeper.kill()
+        try:
+            self._keeper.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._keeper.kill()
+            self._keeper.wait()
+        if self._watcher:
+            self._watcher.join(_END_SECONDS)
+        self._control.close()
+
+
+def _end(status: int) -> str:
+    """How a process ended, by its exit status; negative for a signal."""
+    if status >= 0:
+        return f"ended with status {status}"
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
+    return f"was ended by {name}" + ("; was there memory enough?" if name == "SIGKILL" else "")

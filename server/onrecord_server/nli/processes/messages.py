@@ -1,0 +1,84 @@
+"""What the server and a model's process say to each other: bytes that hold numbers and texts, nothing that could run.
+
+A request: `_REQUEST` (kind, inputs), then for pairs 32-bit integers (length, hypothesis_start and unread of
+each, then all ids), for texts a JSON list. An answer: `_ANSWER` (failed, rows, columns, padding) and 32-bit floats; one
+that failed holds JSON instead.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from onrecord_server.nli.base import EncodedPair, FloatArray
+
+_REQUEST = struct.Struct("<BI")
+_ANSWER = struct.Struct("<BIIQ")
+_PAIRS, _TEXTS = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One batch: of `pairs` or of `texts`, the other is None."""
+
+    pairs: Sequence[EncodedPair] | None
+    texts: Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a batch has no result. kind: name of the error's class; trace: for the log."""
+
+    kind: str
+    message: str
+    trace: str
+
+
+def pack_pairs(batch: Sequence[EncodedPair]) -> bytes:
+    """A request for scores."""
+    lengths, starts = [len(pair) for pair in batch], [pair.hypothesis_start for pair in batch]
+    unread = [int(pair.unread) for pair in batch]
+    numbers = np.concatenate([np.asarray(row, "<i4") for row in (lengths, starts, unread, *(p.ids for p in batch))])
+    return _REQUEST.pack(_PAIRS, len(batch)) + numbers.tobytes()
+
+
+def pack_texts(texts: Sequence[str]) -> bytes:
+    """A request for vectors. Characters that are not valid Unicode arrive as they are."""
+    return _REQUEST.pack(_TEXTS, len(texts)) + json.dumps(list(texts)).encode("ascii")
+
+
+def unpack_request(message: bytes) -> Request:
+    """The batch in a request. `truncated` is not sent: it concerns nobody who computes."""
+    kind, count = _REQUEST.unpack_from(message)
+    if kind == _TEXTS:
+        return Request(None, json.loads(message[_REQUEST.size :]))
+    numbers = np.frombuffer(message, "<i4", offset=_REQUEST.size).tolist()
+    lengths, starts, unread = (numbers[i * count : (i + 1) * count] for i in range(3))
+    pairs, at = [], 3 * count
+    for length, start, mark in zip(lengths, starts, unread, strict=True):
+        pairs.append(EncodedPair(tuple(numbers[at : at + length]), start, False, bool(mark)))
+        at += length
+    return Request(pairs, None)
+
+
+def pack_rows(rows: FloatArray, padding: int) -> bytes:
+    """An answer of shape (inputs, columns). padding: tokens that this batch was padded with."""
+    return _ANSWER.pack(False, *rows.shape, padding) + np.ascontiguousarray(rows, "<f4").tobytes()
+
+
+def pack_failure(failure: Failure) -> bytes:
+    """An answer that says why there is none."""
+    fields = {"kind": failure.kind, "message": failure.message, "trace": failure.trace}
+    return _ANSWER.pack(True, 0, 0, 0) + json.dumps(fields).encode("ascii")
+
+
+def unpack_answer(message: bytes) -> tuple[FloatArray, int] | Failure:
+    """Rows of an answer, the caller's to write on, and the padding; or why there are none."""
+    failed, rows, columns, padding = _ANSWER.unpack_from(message)
+    if failed:
+        return Failure(**json.loads(message[_ANSWER.size :]))
+    return np.frombuffer(message, "<f4", offset=_ANSWER.size).reshape(rows, columns).copy(), padding
