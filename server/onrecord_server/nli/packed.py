@@ -22,6 +22,8 @@ from torch.nn import functional
 from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded
 from onrecord_server.nli.products import Arithmetic, Linear
 
+_FEW_ROWS = 8  # of the last layer there is one a sequence, so that filling up to more would cost more than it saves
+
 
 def supports(config: Mapping[str, Any]) -> bool:
     """Whether this module computes what the config describes: BERT with absolute positions and exact GELU."""
@@ -58,29 +60,32 @@ class PackedLayers:
         self._heads = int(config["num_attention_heads"])
         self._eps = float(config["layer_norm_eps"])
         self._format = arithmetic.states
+        self._rows = arithmetic.rows
         self._layers = [_read_layer(tensors, name, arithmetic) for name in names]
 
     def __call__(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for every token, shape of `states`, in the arithmetic's format."""
-        states = states.to(self._format)
+        tokens = len(states)
+        states = _filled(states.to(self._format), self._rows)
         for layer in self._layers:
             states = self._run(layer, states, layout)
-        return states
+        return states[:tokens]
 
     def first(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for each sequence's first token, in packed order."""
-        states = states.to(self._format)
+        states = _filled(states.to(self._format), self._rows)
         for layer in self._layers[:-1]:
             states = self._run(layer, states, layout)
-        return self._run(self._layers[-1], states, layout, first_only=True)
+        return self._run(self._layers[-1], states, layout, first_only=True)[: len(layout.starts)]
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
         """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
         qkv = layer.project(states)
         if first_only:
             # of all other tokens only keys and values are looked at; the rest of this layer is not computed for them
-            states = states[layout.starts]
-            mixed = self._attend_first(qkv, layout)
+            few = min(self._rows, _FEW_ROWS)
+            states = _filled(states[layout.starts], few)
+            mixed = _filled(self._attend_first(qkv, layout), few)
         else:
             mixed = self._attend(qkv, layout)
         states = normalised(layer.attention_out(mixed).add_(states), layer.attention_norm, self._eps)
@@ -89,6 +94,7 @@ class PackedLayers:
     def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
         width = qkv.shape[1] // 3
         out = qkv.new_empty(qkv.shape[0], width)
+        out[layout.groups[-1].last :] = 0  # rows that are no token's
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
             mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
@@ -170,6 +176,12 @@ class Embeddings:
 def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tensor:
     """Layer norm over the last axis."""
     return functional.layer_norm(states, states.shape[1:], *norm, eps)
+
+
+def _filled(states: Tensor, rows: int) -> Tensor:
+    """With rows of zeros to a multiple of `rows`."""
+    missing = -len(states) % rows
+    return functional.pad(states, (0, 0, 0, missing)) if missing else states
 
 
 def _unsorted(rows: Tensor, layout: Layout) -> Tensor:
