@@ -194,7 +194,35 @@ def test_keys_that_look_like_others_are_told(at_server: Run, collection: str, tm
     assert done.err.endswith("colour, date (did you mean stated_time?), speakr (did you mean speaker?)\n")
 
 
-def test_an_export_of_nothing_says_so(at_server: Run, collection: str) -> None:
+READING = [("statements", "list"), ("statements", "list", "--json"), ("statements", "search", "anything"),
+           ("statements", "search", "anything", "--json"), ("statements", "export"), ("check", STATEMENT)]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_what_reads_a_collection_that_does_not_exist_says_so(
+    at_server: Run, client: onrecord.Client, collection: str, command: tuple[str, ...]
+) -> None:
+    done = at_server(*command, "--collection", collection)
+    assert (done.status, done.err) == (
+        0, f"onrecord: there is no collection {collection}; `onrecord collections list` names those that are\n"
+    )  # fmt: skip
+    client.create_collection(collection)
+    assert "there is no collection" not in at_server(*command, "--collection", collection).err
+
+
+def test_a_replay_in_a_collection_that_is_gone_says_so(
+    at_server: Run, client: onrecord.Client, collection: str, tmp_path: Path
+) -> None:
+    then = tmp_path / "then.json"
+    client.add_statement(STATEMENT, collection=collection)
+    then.write_text(at_server("check", STATEMENT, "--collection", collection, "--json").out)
+    assert "there is no collection" not in at_server("replay", str(then)).err
+    client.delete_collection(collection, force=True)
+    assert f"there is no collection {collection};" in at_server("replay", str(then)).err
+
+
+def test_an_export_of_nothing_says_so(at_server: Run, client: onrecord.Client, collection: str) -> None:
+    client.create_collection(collection)
     done = at_server("statements", "export", "--collection", collection)
     assert (done.status, done.out) == (0, "")
     assert done.err == f"onrecord: the collection {collection} holds no statements\n"

@@ -24,6 +24,7 @@ from onrecord.cli._options import (
 )
 from onrecord.cli._output import write_lines
 from onrecord.cli._report import InputError, complain, emit, say, to_json
+from onrecord.cli._scope import say_if_missing
 from onrecord.cli._settings import FILE
 from onrecord.cli._statements_change import reinstate, retract, supersede, update
 
@@ -77,8 +78,12 @@ def list_(
             collection, filter=filter_of(given, only_state), page_size=min(limit or 500, 500)
         )
         if as_json:
+            none = True
             for statement in islice((s for page in pages for s in page.statements), limit or None):
+                none = False
                 emit(statement.to_dict())
+            if none:
+                say_if_missing(client, collection)
             return
         from onrecord.cli import _show
 
@@ -92,10 +97,10 @@ def list_(
                 _show.statements(part)
             if limit and left <= 0:
                 break
+        if total == 0 and not say_if_missing(client, collection):
+            complain(f"no statements in {collection}")
     if count < total:
         complain(f"{count:,} of {total:,} statements; --limit 0 shows all")
-    elif total == 0:
-        complain(f"no statements in {collection}")
 
 
 @command.command("search")
@@ -138,6 +143,7 @@ def search(
             page_size=limit,
         )
         results = list(islice(found, limit))
+        missing = not results and say_if_missing(client, collection)
     if as_json:
         for result in results:
             emit(result.to_dict())
@@ -145,7 +151,7 @@ def search(
         from onrecord.cli import _show
 
         _show.found(results)
-    else:
+    elif not missing:
         complain(f"nothing found in {collection}")
 
 
@@ -329,8 +335,8 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
     with connect(target, timeout) as client:
         lines = (to_json(statement.to_dict()) for statement in client.export_statements(collection))
         count = _print(lines) if output == "-" else write_lines(output, lines)
-    if not count:
-        complain(f"the collection {collection} holds no statements")
+        if not count and not say_if_missing(client, collection):
+            complain(f"the collection {collection} holds no statements")
     if output == "-":
         return
     if as_json:
