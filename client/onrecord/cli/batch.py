@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onrecord._interrupt import terminable
 from onrecord.cli._bad_lines import BadLines
 from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line
 from onrecord.cli._batch_begun import Begun, of_files
@@ -119,14 +120,15 @@ def command(
     line is no JSON object in UTF-8 with a string "claim" (and "speaker" and "as_of", if any), or no such row, otherwise
     one of docs/errors.md. All other lines are checked all the same; then the exit status is 2, or 0 with --ignore-bad.
 
-    Lines are written as they are done: interrupted work (Ctrl-C, status 130) keeps what it has, and --resume goes on
-    behind it; a last line that was torn is done again. Options that verdicts depend on must be those that OUT was begun
-    with, --against files as they were: they are kept in the user's state folder. A Parquet file is made at the end, of
-    OUT.part.jsonl, where the results stand until then.
+    Lines are written as they are done: interrupted work (Ctrl-C, status 130; SIGTERM, 143) keeps what it has, and
+    --resume goes on behind it; a last line that was torn is done again. Options that verdicts depend on must be those
+    that OUT was begun with, --against files as they were: they are kept in the user's state folder. A Parquet file is
+    made at the end, of OUT.part.jsonl, where the results stand until then.
 
     Exit status: 0 all checked; 1 the service failed, also on single lines; 2 lines were bad; 3 a verdict of --fail-on.
     Of several the first in the order 1, 3, 2. --json prints a summary, when the results go to a file.
     """
+    context.with_resource(terminable())
     refuse_both(context, against, without)
     source = Claims(claims, format_of(claims, kind), as_of)
     out_kind = format_of(output, kind)

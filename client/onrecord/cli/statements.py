@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from onrecord._interrupt import terminable
 from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
 from onrecord.cli._files import PACKED, STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
@@ -280,6 +281,7 @@ def import_(
     """
     from onrecord.cli._import_run import import_one
 
+    context.with_resource(terminable())
     refuse_stdin_twice(files)
     if resume and STDIN in files:
         raise click.UsageError("--resume needs a file: what came over stdin is gone")
