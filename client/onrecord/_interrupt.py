@@ -1,4 +1,4 @@
-"""Ctrl-C while gRPC is at work in the main thread.
+"""Ctrl-C, and SIGTERM where it is to end work likewise, while gRPC is at work in the main thread.
 
 An exception that a signal raises in the middle of gRPC's own code may leave one of its locks taken, and whoever wants
 it next, the call's cancellation for one, waits for ever. So the command line handles the signal here: what waits for
@@ -16,7 +16,11 @@ from types import FrameType, TracebackType
 
 _main = threading.main_thread().ident
 _cancel: Callable[[], object] | None = None  # of what the main thread waits for
-_pending = False
+_pending: KeyboardInterrupt | None = None  # to be raised when gRPC has returned
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come while work was `terminable`: it ends as an interrupt ends it."""
 
 
 @contextmanager
@@ -32,11 +36,25 @@ def handled() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Inside, SIGTERM does what Ctrl-C does, but raises Terminated. Nothing changes where it is handled already."""
+    usual = threading.get_ident() == _main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if usual:
+        signal.signal(signal.SIGTERM, _handle)
+    try:
+        yield
+    finally:
+        if usual:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _handle(number: int, frame: FrameType | None) -> None:
     global _pending
-    if _cancel is None or _pending:
-        raise KeyboardInterrupt
-    _pending = True
+    raised = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+    if _cancel is None or _pending is not None:
+        raise raised
+    _pending = raised
     threading.Thread(target=_cancel, daemon=True).start()
 
 
@@ -60,6 +78,6 @@ class Uninterrupted:
         if threading.get_ident() != _main:
             return
         _cancel = None
-        if _pending:
-            _pending = False
-            raise KeyboardInterrupt from None
+        if _pending is not None:
+            raised, _pending = _pending, None
+            raise raised from None

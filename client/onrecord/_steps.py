@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
@@ -23,8 +23,45 @@ class Call:
     timeout: float | None
 
 
-class Streamed(Call):
-    """The same of a method that takes a stream; `request` is a list of its messages."""
+class Exchange(Protocol):
+    """A stream both ways. What is sent stands in a queue: whoever sends counts what has no answer yet."""
+
+    pipelined: bool
+    """Whether messages are worked on while others are sent; where not, each waits for the answer before it."""
+
+    def send(self, request: Any) -> None:
+        """Send a message, sooner or later. Does not wait."""
+        ...
+
+    def end(self) -> None:
+        """Send no more."""
+        ...
+
+
+@dataclass(slots=True)
+class Open:
+    """Begin a stream both ways; its Exchange is sent back, whatever comes of it. hesitates: wait before the first
+    message, for the server to say why it wants none.
+    """
+
+    service: Literal["checks", "record", "info"]
+    method: str
+    timeout: float | None
+    hesitates: bool = False
+
+
+@dataclass(slots=True)
+class Receive:
+    """Wait for the next answer of a stream, which is sent back; None at its end."""
+
+    exchange: Any
+
+
+@dataclass(slots=True)
+class Close:
+    """Be done with a stream, which is cancelled where it has not ended."""
+
+    exchange: Any
 
 
 @dataclass(slots=True)
@@ -48,5 +85,5 @@ class Pull:
 PULL: Final = Pull()
 END: Final = object()
 
-Step = Call | Health | Pause | Pull
+Step = Call | Open | Receive | Close | Health | Pause | Pull
 Plan = Generator[Step, Any, Result]

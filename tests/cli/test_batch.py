@@ -186,7 +186,13 @@ def test_a_missing_file(run: Run) -> None:
     assert (done.status, done.err) == (2, "onrecord: missing.jsonl: No such file or directory\n")
 
 
-def test_an_interrupt_keeps_what_is_done(spawn: Spawn, server: str, stored: str, tmp_path: Path) -> None:
+ENDINGS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+
+
+@pytest.mark.parametrize(("number", "status", "word"), ENDINGS, ids=["SIGINT", "SIGTERM"])
+def test_an_interrupt_keeps_what_is_done(
+    spawn: Spawn, server: str, stored: str, tmp_path: Path, number: int, status: int, word: str
+) -> None:
     out = tmp_path / "out.jsonl"
     process = spawn(
         "batch", "-", "-o", str(out), "--target", server, "--collection", stored,
@@ -200,15 +206,18 @@ def test_an_interrupt_keeps_what_is_done(spawn: Spawn, server: str, stored: str,
     while not out.exists() or out.read_bytes().count(b"\n") < 32:
         assert process.poll() is None
         time.sleep(0.02)  # another process: there is nothing to wait on but its file
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, told = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == status
     done = read(out)
-    assert told.decode() == f"onrecord: interrupted; {len(done)} lines are done and in {out}; --resume goes on\n"
+    assert told.decode() == f"onrecord: {word}; {len(done)} lines are done and in {out}; --resume goes on\n"
     assert [line["claim"] for line in done] == [f"{STATEMENT} {i}" for i in range(len(done))]
 
 
-def test_an_interrupt_in_one_process_keeps_what_is_done(spawn: Spawn, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status", "word"), ENDINGS, ids=["SIGINT", "SIGTERM"])
+def test_an_interrupt_in_one_process_keeps_what_is_done(
+    spawn: Spawn, tmp_path: Path, number: int, status: int, word: str
+) -> None:
     claims = write(tmp_path / "c.jsonl", *({"claim": f"{STATEMENT} {i}"} for i in range(200_000)))
     (tmp_path / "said.txt").write_text(f"Jane Roe said that {STATEMENT}")
     out = tmp_path / "out.jsonl"
@@ -217,10 +226,10 @@ def test_an_interrupt_in_one_process_keeps_what_is_done(spawn: Spawn, tmp_path: 
     while not out.exists() or out.read_bytes().count(b"\n") < 100:
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, told = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert told.decode() == f"onrecord: interrupted; {len(read(out))} lines are done and in {out}; --resume goes on\n"
+    assert process.returncode == status
+    assert told.decode() == f"onrecord: {word}; {len(read(out))} lines are done and in {out}; --resume goes on\n"
 
 
 def test_a_reader_that_leaves_is_no_error(spawn: Spawn, server: str, stored: str, tmp_path: Path) -> None:

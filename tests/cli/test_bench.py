@@ -76,6 +76,13 @@ def test_an_open_loop_sends_what_is_due(at_server: Run) -> None:
     assert row["generator"]["send_delay_ms"]["p50"] >= 0
 
 
+def test_claims_against_a_collection_that_does_not_exist(at_server: Run) -> None:
+    asked = ("bench", "--collection", "no-such", "--concurrency", "1", *SHORT, "--json")
+    done = at_server(*asked)
+    assert (done.status, "there is no collection no-such;" in done.err) == (0, True)
+    assert "there is no collection" not in at_server(*asked, "--mix", "pairs").err  # which reads none
+
+
 def test_refusals_are_counted_by_their_reason_and_not_tried_again(at_server: Run) -> None:
     done = at_server("bench", "--collection", "No Such", "--concurrency", "1", *SHORT, "--json")
     assert done.status == 1  # nothing was answered

@@ -148,8 +148,9 @@ def test_a_killed_import_is_resumed_and_nothing_stored_twice(
     assert there() == 20_000
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_import_says_how_far_it_is(
-    at_server: Run, spawn: Spawn, client: onrecord.Client, server: str, collection: str, tmp_path: Path
+    at_server: Run, spawn: Spawn, server: str, collection: str, tmp_path: Path, number: int, status: int
 ) -> None:
     path = statements(tmp_path / "s.jsonl", 20_000)
     command = ("statements", "import", path, "--collection", collection)
@@ -157,9 +158,9 @@ def test_an_interrupted_import_says_how_far_it_is(
     folder = Path(os.environ["XDG_STATE_HOME"], "onrecord", "imports")
     while not any('"messages": 0' not in file.read_text() for file in folder.glob("*.json")):
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, told = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert told.decode().endswith(" are on the record; --resume goes on\n")
     with open(path, "a") as stream:
         stream.write('{"text": "One more."}\n')

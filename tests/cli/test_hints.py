@@ -18,6 +18,7 @@ from onrecord.cli._main import COMMANDS
 from onrecord.testing import FakeServer
 
 Run = Callable[..., Any]
+FAKE = ("--model", "fake", "--encoder", "fake")
 NOWHERE = ("--target", "127.0.0.1:1")
 STATEMENT = "Russia opposes interference in the affairs of China."
 
@@ -64,6 +65,39 @@ def test_statements_are_json_lines(run: Run, tmp_path: Path, name: str) -> None:
     done = run("statements", "import", str(tmp_path / name), *NOWHERE)
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert ".jsonl" in done.err
+
+
+@pytest.mark.parametrize("name", ["said.csv", "said.parquet", "said.xlsx", "said.tsv", "said.CSV.gz"])
+@pytest.mark.parametrize("command", [("check", STATEMENT), ("batch", "claims.jsonl"), ("eval", "--claims", "c.jsonl")])
+def test_a_table_is_not_checked_against_as_prose(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("claims.jsonl").write_text(json.dumps({"claim": STATEMENT}))
+    Path("c.jsonl").write_text(json.dumps({"claim": STATEMENT, "verdict": "SUPPORTED"}))
+    Path(name).write_text(f"text,speaker\n{STATEMENT},Putin\n")
+    done = run(*command, "--statements" if command[0] == "eval" else "--against", name, *FAKE)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert f"{name}: " in done.err
+    assert ".jsonl" in done.err
+
+
+def test_json_is_checked_against_as_statements(run: Run, tmp_path: Path) -> None:
+    said = tmp_path / "said.json"
+    said.write_text(json.dumps({"text": STATEMENT, "speaker": "Putin"}))
+    done = run("check", STATEMENT, "--against", str(said), *FAKE, "--json")
+    assert done.json["supporting_speakers"] == ["Putin"]
+    said.write_text(json.dumps([{"text": STATEMENT}]))
+    done = run("check", STATEMENT, "--against", str(said), *FAKE)
+    assert (done.status, "one JSON array, not one object a line" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["said.csv", "said.parquet", "said.xlsx", "said.jsonl", "said.json"])
+def test_statements_are_not_ingested_as_prose(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(json.dumps({"text": STATEMENT}))
+    done = run("ingest", str(tmp_path / name), *NOWHERE)
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "`onrecord statements import` takes them" in done.err
 
 
 def test_bad_lines_are_not_all_shown(at_server: Run, collection: str, tmp_path: Path) -> None:
@@ -194,7 +228,35 @@ def test_keys_that_look_like_others_are_told(at_server: Run, collection: str, tm
     assert done.err.endswith("colour, date (did you mean stated_time?), speakr (did you mean speaker?)\n")
 
 
-def test_an_export_of_nothing_says_so(at_server: Run, collection: str) -> None:
+READING = [("statements", "list"), ("statements", "list", "--json"), ("statements", "search", "anything"),
+           ("statements", "search", "anything", "--json"), ("statements", "export"), ("check", STATEMENT)]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_what_reads_a_collection_that_does_not_exist_says_so(
+    at_server: Run, client: onrecord.Client, collection: str, command: tuple[str, ...]
+) -> None:
+    done = at_server(*command, "--collection", collection)
+    assert (done.status, done.err) == (
+        0, f"onrecord: there is no collection {collection}; `onrecord collections list` names those that are\n"
+    )  # fmt: skip
+    client.create_collection(collection)
+    assert "there is no collection" not in at_server(*command, "--collection", collection).err
+
+
+def test_a_replay_in_a_collection_that_is_gone_says_so(
+    at_server: Run, client: onrecord.Client, collection: str, tmp_path: Path
+) -> None:
+    then = tmp_path / "then.json"
+    client.add_statement(STATEMENT, collection=collection)
+    then.write_text(at_server("check", STATEMENT, "--collection", collection, "--json").out)
+    assert "there is no collection" not in at_server("replay", str(then)).err
+    client.delete_collection(collection, force=True)
+    assert f"there is no collection {collection};" in at_server("replay", str(then)).err
+
+
+def test_an_export_of_nothing_says_so(at_server: Run, client: onrecord.Client, collection: str) -> None:
+    client.create_collection(collection)
     done = at_server("statements", "export", "--collection", collection)
     assert (done.status, done.out) == (0, "")
     assert done.err == f"onrecord: the collection {collection} holds no statements\n"

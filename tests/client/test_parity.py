@@ -163,6 +163,23 @@ class TestBehaviour:
         assert [statement.text async for statement in either.export_statements("c")] == listed
         assert [len(page.statements) async for page in either.statement_pages("c", page_size=400)] == [400, 201]
 
+    async def test_many_messages_keep_their_order(self, either: Any) -> None:
+        given = [f"s{i}" for i in range(9_000)]
+        given[7_500] = ""
+        report = await either.import_statements(given, collection="c")
+        assert (report.created_count, [failure.index for failure in report.failures]) == (8_999, [7_500])
+        listed = [statement.text async for statement in either.list_statements("c", page_size=1_000)]
+        assert listed == given[:7_500] + given[7_501:]
+
+    async def test_an_import_without_a_token_or_with_a_wrong_collection(self, either: Any, fake: FakeServer) -> None:
+        fake.fails_next(errors.Unauthenticated("no token", reason="UNAUTHENTICATED"))
+        with pytest.raises(errors.Unauthenticated) as caught:
+            await either.import_statements(["text"] * 5_000)
+        assert caught.value.report == onrecord.ImportReport(0, 0, ())
+        with pytest.raises(errors.InvalidArgument, match="collection"):
+            await either.import_statements(["text"], collection=5)
+        assert (await either.import_statements([])).created_count == 0
+
     async def test_collections(self, either: Any) -> None:
         made = await either.create_collection("weather", display_name="Weather")
         assert (made.name, made.display_name, made.statement_count) == ("collections/weather", "Weather", 0)

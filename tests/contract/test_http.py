@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import socket
+from typing import Any
 
 import grpc
 import pytest
@@ -248,6 +249,28 @@ async def test_the_token_is_asked_for_before_the_body_is_read(open_site: Open, e
         assert answer.status == 200
     assert (await site.get("/healthz")).status == 503  # probes need none
     assert (await site.get("/openapi.json")).status == 200
+
+
+@pytest.mark.parametrize("other", ["Bearer wrong", "Bearer secret"])
+async def test_several_tokens_are_none(open_site: Open, engine: Engine, other: str) -> None:
+    site = await open_site(engine.backend, token="secret")
+
+    def post() -> tuple[int, Any]:
+        connection = http.client.HTTPConnection(site.address, timeout=60)
+        try:
+            connection.putrequest("POST", CHECK)
+            for value in (other, "Bearer secret"):
+                connection.putheader("Authorization", value)
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", "2")
+            connection.endheaders(b"{}")
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    status, body = await asyncio.to_thread(post)
+    assert (status, body["message"]) == (401, "the call carries 2 `authorization` headers; send one")
 
 
 async def test_health_follows_the_model(open_site: Open, engine: Engine) -> None:

@@ -151,6 +151,16 @@ async def test_calls_without_the_token_are_refused(serve: Any, sent: str | None)
     assert (got.code, got.info.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 
 
+@pytest.mark.parametrize("other", ["Bearer wrong", "Bearer s3cret", ""])
+async def test_several_tokens_are_none(serve: Any, other: str) -> None:
+    wire = await serve(failing(errors.NotFound(NAME)), token="s3cret")
+    sent = [("authorization", other), ("authorization", "Bearer s3cret")]
+    for metadata in (sent, sent[::-1]):
+        got = await wire.error(wire.statements.GetStatement(get(), metadata=metadata))
+        assert (got.code, got.info.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+        assert got.message == "the call carries 2 `authorization` headers; send one"
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_calls_with_the_token_are_answered(serve: Any, scheme: str) -> None:
     wire = await serve(failing(errors.NotFound(NAME)), token="s3cret")

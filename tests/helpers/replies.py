@@ -21,13 +21,13 @@ REQUESTS = {
     "GetStatement": record_pb.GetStatementRequest,
     "DeleteStatement": record_pb.DeleteStatementRequest,
     "ListStatements": record_pb.ListStatementsRequest,
-    "ImportStatements": record_pb.ImportStatementsRequest,
+    "StreamImportStatements": record_pb.StreamImportStatementsRequest,
     "IngestDocument": record_pb.IngestDocumentRequest,
 }
 
 
 class Script(grpc.GenericRpcHandler):
-    """Answers calls with the replies given, in order, and keeps what was asked."""
+    """Answers calls, and each message of a stream, with the replies given, in order, and keeps what was asked."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -38,16 +38,27 @@ class Script(grpc.GenericRpcHandler):
         name = details.method.rpartition("/")[2]
         if name not in REQUESTS:
             return None
-        kind = (
-            grpc.stream_unary_rpc_method_handler if name == "ImportStatements" else grpc.unary_unary_rpc_method_handler
-        )
-        return kind(self._answer, REQUESTS[name].FromString, lambda message: message.SerializeToString())
+        if name.startswith("Stream"):
+            return grpc.stream_stream_rpc_method_handler(self._answers, REQUESTS[name].FromString, _serialized)
+        return grpc.unary_unary_rpc_method_handler(self._answer, REQUESTS[name].FromString, _serialized)
 
-    def _answer(self, request: Message | Iterator[Message], context: grpc.ServicerContext) -> Message:
-        self.requests.extend([request] if isinstance(request, Message) else request)
+    def _answer(self, request: Message, context: grpc.ServicerContext) -> Message:
         self.metadata.append(dict(context.invocation_metadata()))
+        return self._reply(request, context)
+
+    def _answers(self, requests: Iterator[Message], context: grpc.ServicerContext) -> Iterator[Message]:
+        self.metadata.append(dict(context.invocation_metadata()))
+        for request in requests:
+            yield self._reply(request, context)
+
+    def _reply(self, request: Message, context: grpc.ServicerContext) -> Message:
+        self.requests.append(request)
         reply = self.replies.pop(0)
         return reply if isinstance(reply, Message) else reply(context)
+
+
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def status(code: int, message: str = "no", *details: Message) -> status_pb2.Status:

@@ -162,7 +162,7 @@ class TestRetries:
         self, client: onrecord.Client, script: Script
     ) -> None:
         gone = fail(status(code_pb2.UNAVAILABLE, "gone", info("SHUTTING_DOWN")))
-        script.replies = [gone, record_pb.CreateStatementResponse(), gone, record_pb.ImportStatementsResponse()]
+        script.replies = [gone, record_pb.CreateStatementResponse(), gone, record_pb.StreamImportStatementsResponse()]
         client.add_statement("text")
         client.import_statements(["text"])
         ids = [request.request_id for request in script.requests]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -118,55 +116,3 @@ class TestRecord:
         assert len(script.requests) == 1
         assert [statement.text for statement in statements] == ["b", "c", "d"]
         assert [request.page_token for request in script.requests] == ["", "two", "three"]
-
-    def test_an_import_keeps_positions_over_chunks_and_bad_items(self, client: onrecord.Client, script: Script) -> None:
-        taken = status(code_pb2.ALREADY_EXISTS, "the name is taken", info("STATEMENT_EXISTS"))
-        failure = record_pb.ImportFailure(index=3, status=taken)
-        script.replies = [
-            record_pb.ImportStatementsResponse(created_count=500),
-            record_pb.ImportStatementsResponse(created_count=99, failed_count=1, failures=[failure]),
-        ]
-        given: list[object] = [f"text {i}" for i in range(600)]
-        given[10:10] = [{"text": "\ud800"}, {"text": 5}, 7]
-        report = client.import_statements(given)  # type: ignore[arg-type]
-        assert [len(request.statements) for request in script.requests] == [500, 100]
-        assert report.created_count == 599
-        assert report.failed_count == 4
-        assert [failure.index for failure in report.failures] == [10, 11, 12, 506]
-        assert isinstance(report.failures[-1].error, errors.AlreadyExists)
-
-    def test_an_import_reads_no_further_ahead_than_it_sends(self, client: onrecord.Client, script: Script) -> None:
-        read = 0
-
-        def source() -> Iterator[str]:
-            nonlocal read
-            for _ in range(1_200):
-                read += 1
-                yield "text"
-
-        def reply(context: grpc.ServicerContext) -> Message:
-            seen.append(read)
-            return record_pb.ImportStatementsResponse(created_count=len(script.requests[-1].statements))
-
-        seen: list[int] = []
-        script.replies = [reply] * 3
-        assert client.import_statements(source()).created_count == 1_200
-        assert seen == [501, 1_001, 1_200]
-
-    def test_an_import_that_breaks_off_says_what_is_acknowledged(self, client: onrecord.Client, script: Script) -> None:
-        script.replies = [
-            record_pb.ImportStatementsResponse(created_count=500),
-            fail(status(code_pb2.INTERNAL, "the disk broke")),
-        ]
-        with pytest.raises(errors.ServerError, match="the disk broke") as caught:
-            client.import_statements(["text"] * 1_000)
-        assert caught.value.report == onrecord.ImportReport(500, 0, ())
-
-    def test_an_error_of_the_iterable_is_the_callers_own(self, client: onrecord.Client, script: Script) -> None:
-        def source() -> Iterator[str]:
-            yield "text"
-            raise KeyError("mine")
-
-        with pytest.raises(KeyError, match="mine"):
-            client.import_statements(source())
-        assert script.requests == []

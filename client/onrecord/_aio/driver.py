@@ -8,18 +8,17 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from onrecord import _request
+from onrecord._aio.exchange import HESITATION_SECONDS, AsyncExchange
 from onrecord._aio.transport import AsyncTransport
 from onrecord._flow import Again, Flow, Outcome
 from onrecord._request import not_many
-from onrecord._steps import END, Call, Health, Pause, Plan, Step, Streamed
+from onrecord._steps import END, Call, Close, Health, Open, Pause, Plan, Receive, Step
 from onrecord.errors import OnrecordError
 from onrecord.types import Progress
 from onrecord.v1 import check_service_pb2 as pb
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-
-HESITATION_SECONDS = 0.2
 
 AnyIterable = Iterable[Item] | AsyncIterable[Item]
 """What an AsyncClient takes in the place of many items."""
@@ -65,8 +64,13 @@ class AsyncDriver:
     async def _carry_out(self, step: Step, items: AsyncIterator[Any] | None) -> Any:
         if isinstance(step, Call):
             method = getattr(getattr(self._transport, step.service), step.method)
-            request = iter(step.request) if isinstance(step, Streamed) else step.request
-            return await self._transport.call(method, request, step.timeout)
+            return await self._transport.call(method, step.request, step.timeout)
+        if isinstance(step, Open):
+            return AsyncExchange(self._transport, step)
+        if isinstance(step, Receive):
+            return await step.exchange.receive()
+        if isinstance(step, Close):
+            return await step.exchange.close()
         if isinstance(step, Health):
             return await self._transport.health(step.timeout)
         if isinstance(step, Pause):

@@ -151,9 +151,10 @@ class AsyncRecord(AsyncDriver):
     ) -> types.ImportReport:
         """Put many statements on the record: Statement, its JSON form, or a text alone.
 
-        A bad one is reported by its position and passed over. The iterable is read as it is sent, 500 statements or
-        3.5 MB at a time, each acknowledged by the server before the next; when one of these fails as a whole, the
-        error is raised and its `report` says what was acknowledged before.
+        A bad one is reported by its position and passed over. The iterable is read as it is sent, in messages of up to
+        500 statements or 1 MB, twelve of which may wait for the server's acknowledgement. After a broken connection
+        what was not acknowledged is sent again, and not stored twice. When a message fails as a whole, the error is
+        raised and its `report` says what was acknowledged; of what was sent behind it, some may be on the record.
 
         defer_index: they are found by their words at once and embedded afterwards; faster.
         """

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from onrecord import _request
 from onrecord._flow import Again, Flow, Outcome
 from onrecord._request import not_many
-from onrecord._steps import END, Call, Health, Pause, Plan, Step, Streamed
+from onrecord._steps import END, Call, Close, Health, Open, Pause, Plan, Receive, Step
+from onrecord._sync.exchange import Exchange, TurnByTurn
 from onrecord._transport import Transport
 from onrecord.errors import OnrecordError
 from onrecord.types import Progress
@@ -59,8 +60,13 @@ class Driver:
     def _carry_out(self, step: Step, items: Iterator[Any] | None) -> Any:
         if isinstance(step, Call):
             method = getattr(getattr(self._transport, step.service), step.method)
-            request = iter(step.request) if isinstance(step, Streamed) else step.request
-            return self._transport.call(method, request, step.timeout)
+            return self._transport.call(method, step.request, step.timeout)
+        if isinstance(step, Open):
+            return Exchange(self._transport, step) if self._transport.buffers else TurnByTurn(self._transport, step)
+        if isinstance(step, Receive):
+            return step.exchange.receive()
+        if isinstance(step, Close):
+            return step.exchange.close()
         if isinstance(step, Health):
             return self._transport.health(step.timeout)
         if isinstance(step, Pause):

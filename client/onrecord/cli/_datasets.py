@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from onrecord.cli._files import PACKED, BadLine, probe, read_lines, read_text, shown
+from onrecord.cli._formats import refuse_no_statements
 from onrecord.cli._open import is_statements
 from onrecord.cli._report import InputError, complain
 
@@ -61,6 +62,7 @@ class Datasets:
                 numbers = iter(range(1, 1 << 62))
                 found += self._items(path, lambda data, n=numbers: _recorded(data, next(n)), None)  # type: ignore[misc]
             else:
+                refuse_no_statements(path)
                 text = read_text(path)
                 if bad := text_violations("text", text, DOCUMENT_CODE_POINTS, required=True):
                     raise InputError(f"{shown(path)}: the text {bad[0].message}")

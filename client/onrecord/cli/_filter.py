@@ -37,6 +37,11 @@ def filter_options(function: Function) -> Function:
     return function
 
 
+def filter_given(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of these options under their names on the command line."""
+    return {f"--{name.replace('_', '-')}": given[name] for name in NAMES}
+
+
 def filter_of(given: Mapping[str, Any], states: tuple[str, ...] = ()) -> StatementFilter | None:
     """The filter of these options; None when all may pass."""
     if not states and not any(given[name] for name in NAMES):

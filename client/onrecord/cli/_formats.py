@@ -56,6 +56,15 @@ def refuse_no_statements(path: str) -> None:
         raise InputError(f"{path}: {_HOW[ending]}, and that as JSON lines (.jsonl), from which statements are read")
 
 
+def refuse_no_document(path: str, how: str) -> None:
+    """InputError for a file that is, by its ending, no text: a table or lines of JSON, read as prose, would say what
+    nobody said. how: what to do with statements.
+    """
+    ending = ending_of(path)
+    if ending in _ENDINGS or ending in _HOW or ending == _JSON:
+        raise InputError(f"{path}: no document by its ending; {how}")
+
+
 def refuse_no_results(path: str) -> None:
     """InputError for a file of results that does not hold them whole, a line each."""
     if _ENDINGS.get(ending_of(path), JSONL) != JSONL:

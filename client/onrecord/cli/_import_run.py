@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from onrecord.cli._files import STDIN, count_lines, shown
 from onrecord.cli._import import Import
-from onrecord.cli._import_state import ImportState, StateFile, new_state
+from onrecord.cli._import_state import ImportState, ImportStateFile, new_state
 from onrecord.cli._progress import progress
 from onrecord.cli._report import InputError, complain
 from onrecord.cli._statements_file import StatementFile
@@ -41,7 +41,7 @@ def import_one(
     kept = None
     state = ImportState("", 0, 0)
     if path != STDIN and os.path.isfile(path):
-        kept = StateFile(path, client.target, file.parent)
+        kept = ImportStateFile(path, client.target, file.parent)
         given = {"--new-names": new_names, "--defer-index": defer_index}
         state = _begin(kept, path, " ".join(flag for flag, on in given.items() if on), resume=resume)
         if state.finished:
@@ -77,7 +77,7 @@ def import_one(
     return Imported(state.created, state.failed, failures, running.pending, False)
 
 
-def _begin(kept: StateFile, path: str, options: str, *, resume: bool) -> ImportState:
+def _begin(kept: ImportStateFile, path: str, options: str, *, resume: bool) -> ImportState:
     """The state to go on from, or a new one, which takes the place of an old one."""
     if resume and (state := kept.read()) is not None:
         if not state.is_of(path):

@@ -1,22 +1,16 @@
 """How far the import of a file has come, kept beside the user's other state, so that `--resume` can go on.
 
 One small file an import: the key of its request ids and what the server has acknowledged. The key makes sending a
-message again harmless: what was stored, but not acknowledged before the command was killed, is not stored twice.
+message again harmless: what was stored, but not acknowledged before the command was killed, is not stored twice, as
+a server remembers request ids for a day.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import time
 import uuid
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
-KEPT_SECONDS = 30 * 24 * 3_600
-"""What is older is removed when another import begins. A server remembers request ids for a day."""
+from onrecord.cli._state_file import StateFile, signature
 
 
 @dataclass(slots=True)
@@ -38,47 +32,33 @@ class ImportState:
 
     def is_of(self, path: str) -> bool:
         """Whether the file is as it was when this was begun."""
-        return (self.size, self.modified) == _signature(path)
+        return (self.size, self.modified) == signature(path)
 
 
 def new_state(path: str, options: str = "") -> ImportState:
     """Of an import that begins."""
-    return ImportState(uuid.uuid4().hex, *_signature(path), options)
+    return ImportState(uuid.uuid4().hex, *signature(path), options)
 
 
-def _signature(path: str) -> tuple[int, int]:
-    there = os.stat(path)
-    return there.st_size, there.st_mtime_ns
-
-
-class StateFile:
+class ImportStateFile:
     """The file that keeps the state of the import of `path` to this server and collection."""
 
     def __init__(self, path: str, *circumstances: object) -> None:
-        import platformdirs
-
-        whole = json.dumps([os.path.realpath(path), *map(str, circumstances)]).encode("utf-8", "surrogatepass")
-        folder = platformdirs.user_state_path("onrecord", appauthor=False) / "imports"
-        self.path: Path = folder / f"{hashlib.sha256(whole).hexdigest()[:32]}.json"
+        self._file = StateFile("imports", path, *circumstances)
+        self.path = self._file.path
 
     def read(self) -> ImportState | None:
         """What is kept, if anything can be read."""
+        data = self._file.read() or {}
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
             return ImportState(**{field.name: data[field.name] for field in fields(ImportState)})
-        except (OSError, ValueError, KeyError, TypeError):
+        except KeyError:
             return None
 
     def write(self, state: ImportState) -> None:
         """Keep it: whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        os.replace(draft, self.path)
+        self._file.write(asdict(state))
 
     def clear_old(self) -> None:
         """Remove what nobody will resume."""
-        with contextlib.suppress(OSError):
-            for old in self.path.parent.iterdir():
-                if old.stat().st_mtime < time.time() - KEPT_SECONDS:
-                    old.unlink()
+        self._file.clear_old()

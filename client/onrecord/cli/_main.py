@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from onrecord._interrupt import handled
+from onrecord._interrupt import Terminated, handled
 from onrecord.cli._group import Group
 from onrecord.cli._report import complain, discard, say
 from onrecord.cli._settings import CONFIG_VARIABLE, FILE, note_config, with_config
@@ -37,6 +37,7 @@ COMMANDS = {
 }
 OF_STATEMENTS = ("add", "delete", "export", "get", "import", "list", "retract", "search", "supersede", "update")
 INTERRUPTED = 130
+TERMINATED = 143  # as shells tell of what SIGTERM has ended
 PROGRAM = "onrecord"
 COMPLETION_VARIABLE = "_ONRECORD_COMPLETE"
 DEBUG_VARIABLE = "ONRECORD_DEBUG"
@@ -106,7 +107,7 @@ def cli() -> None:
     onrecord serve --store record.db
 
     Exit status: 0 done, 1 the service failed, 2 wrong use or unusable input (what could be done is done), 3 a verdict
-    named by --fail-on, 130 interrupted.
+    named by --fail-on, 130 interrupted, 143 ended by SIGTERM.
     """
 
 
@@ -146,8 +147,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             discard(sys.stdout)
         return 0
     except (KeyboardInterrupt, click.Abort) as error:
-        complain(_with_notes("interrupted", error))
-        return INTERRUPTED
+        by_sigterm = isinstance(error, Terminated)
+        complain(_with_notes("terminated" if by_sigterm else "interrupted", error))
+        return TERMINATED if by_sigterm else INTERRUPTED
     except Exception as error:
         return _failed(error)
     return status

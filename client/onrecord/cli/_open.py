@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from onrecord.cli._files import PACKED, STDIN, probe, read_text, shown
+from onrecord.cli._formats import refuse_no_statements
 from onrecord.cli._options import connect
 from onrecord.cli._progress import working
 from onrecord.cli._report import InputError
@@ -16,7 +17,7 @@ from onrecord.cli._report import InputError
 if TYPE_CHECKING:
     from onrecord.client import Client
 
-STATEMENT_SUFFIXES = (".jsonl", ".ndjson")
+STATEMENT_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 
 @contextmanager
@@ -69,9 +70,13 @@ def _add(client: Client, documents: Mapping[str, str | None], collection: str) -
 
 
 def _documents(paths: Sequence[str]) -> dict[str, str | None]:
-    """Texts of documents; None for a file of statements, which is read line by line later."""
+    """Texts of documents; None for a file of statements, which is read line by line later.
+
+    InputError for a table: statements come as JSON lines, here as for `statements import`.
+    """
     found: dict[str, str | None] = {}
     for path in paths:
+        refuse_no_statements(path)
         if is_statements(path):
             probe(path, lines=True)
         found[path] = None if is_statements(path) else read_text(path)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onrecord._interrupt import terminable
 from onrecord.cli._bad_lines import BadLines
 from onrecord.cli._batch import ERROR_KEY, ClaimLine, Claims, in_line
+from onrecord.cli._batch_begun import Begun, of_files
 from onrecord.cli._files import STDIN, probe, refuse_stdin_twice, shown
-from onrecord.cli._filter import filter_of, filter_options
+from onrecord.cli._filter import filter_given, filter_of, filter_options
 from onrecord.cli._flat import model_of
 from onrecord.cli._formats import FORMATS, JSONL, format_of, refuse_format
 from onrecord.cli._open import open_client
@@ -59,7 +61,7 @@ IN_FLIGHT = 256
     "--format", "kind", type=click.Choice(FORMATS),
     help="Format of what has no ending that tells: pipes, mostly.  [default: jsonl]",
 )  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on where OUT stops. What is in it must be of these claims.")
+@click.option("--resume", is_flag=True, help="Go on where OUT stops. It must be of these claims and options.")
 @ignore_bad_option
 @server_options
 @against_options
@@ -118,13 +120,15 @@ def command(
     line is no JSON object in UTF-8 with a string "claim" (and "speaker" and "as_of", if any), or no such row, otherwise
     one of docs/errors.md. All other lines are checked all the same; then the exit status is 2, or 0 with --ignore-bad.
 
-    Lines are written as they are done: interrupted work (Ctrl-C, status 130) keeps what it has, and --resume goes on
-    behind it; a last line that was torn is done again. A Parquet file is made at the end, of OUT.part.jsonl, where the
-    results stand until then.
+    Lines are written as they are done: interrupted work (Ctrl-C, status 130; SIGTERM, 143) keeps what it has, and
+    --resume goes on behind it; a last line that was torn is done again. Options that verdicts depend on must be those
+    that OUT was begun with, --against files as they were: they are kept in the user's state folder. A Parquet file is
+    made at the end, of OUT.part.jsonl, where the results stand until then.
 
     Exit status: 0 all checked; 1 the service failed, also on single lines; 2 lines were bad; 3 a verdict of --fail-on.
     Of several the first in the order 1, 3, 2. --json prints a summary, when the results go to a file.
     """
+    context.with_resource(terminable())
     refuse_both(context, against, without)
     source = Claims(claims, format_of(claims, kind), as_of)
     out_kind = format_of(output, kind)
@@ -136,6 +140,24 @@ def command(
     refuse_stdin_twice((claims, *against))
     probe(claims, lines=source.format == JSONL)
     names, lines = source.open()
+    begun = Begun(
+        output,
+        {
+            "--format": out_kind,
+            "--target": None if against else target,
+            "--against": of_files(against),
+            "--model": model if against else None,
+            "--encoder": encoder if against else None,
+            "--calibration": of_files((calibration,)) if against and calibration else None,
+            "--without": sorted(set(without)) if against else None,
+            "--collection": collection.removeprefix("collections/"),
+            "--as-of": as_of,
+            "--max-evidence": max_evidence,
+            **filter_given(given),
+        },
+    )
+    if resume and any(os.path.isfile(path) and os.path.getsize(path) for path in (place_of(output, out_kind), output)):
+        begun.refuse_others()
     done = read_done(source, names, lines, output, out_kind) if resume else Done()
     if done.finished:
         _summary(claims, output, done.tally, as_json)
@@ -143,7 +165,7 @@ def command(
         _end(context, claims, done.tally, fail_on, ignore_bad)
         return
     bar = output != STDIN or sys.stdout is None or not sys.stdout.isatty()  # results and it do not share a terminal
-    work = _Work(source, lines, done, collection, max_evidence, filter_of(given), bar=bar)
+    work = _Work(source, lines, done, collection, max_evidence, filter_of(given), begun, bar=bar)
     with open_results(source, names, output, out_kind, done if resume else None) as results:
         try:
             with open_client(target, timeout, against, model, encoder, collection, calibration, without) as client:
@@ -183,6 +205,7 @@ class _Work:
         collection: str,
         max_evidence: int | None,
         narrowed: StatementFilter | None,
+        begun: Begun,
         *,
         bar: bool,
     ) -> None:
@@ -197,6 +220,7 @@ class _Work:
         self._before = done
         self._collection = collection
         self._filter = narrowed
+        self._begun = begun
         self._options = None if max_evidence is None else CheckOptions(max_evidence=max_evidence)
         self._sent: deque[ClaimLine] = deque()  # only appended to by the thread that sends
         self._shown = self.count
@@ -236,7 +260,10 @@ class _Work:
                 yield line.claim if self._filter is None else replace(line.claim, filter=self._filter)
 
     def _hand_on(self, results: Results, line: ClaimLine, outcome: CheckResult | OnrecordError | None) -> None:
-        results.write(line, self._told(line, outcome))
+        told = self._told(line, outcome)
+        if not self.count:  # with the first line goes what was there
+            self._begun.keep()
+        results.write(line, told)
         results.flush()
         self.count += 1
 

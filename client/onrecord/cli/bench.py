@@ -18,6 +18,7 @@ from onrecord.cli._options import collection_option, connect, json_option, setti
 from onrecord.cli._output import refuse_unwritable, write_lines
 from onrecord.cli._progress import working
 from onrecord.cli._report import complain, emit
+from onrecord.cli._scope import say_if_missing
 
 if TYPE_CHECKING:
     from onrecord._bench.driving import Plan
@@ -149,8 +150,9 @@ def command(context: click.Context, /, **given: Any) -> None:
         stream=given["with_stream"],
     )
     measured = Measured()
+    checks = given["with_stream"] or not given["mix"].keys() <= {"pairs", "health"}
     with _server(given) as (target, about):
-        info = _prepare(target, texts, given["collection"], put=given["serve"])
+        info = _prepare(target, texts, given["collection"], put=given["serve"], checks=checks)
         texts.described |= about
         asyncio.run(_measure(target, texts, plan, steps, measured, given))
     _finish(context, target, info, plan, texts, measured, given)
@@ -197,8 +199,8 @@ def _server(given: dict[str, Any]) -> Iterator[tuple[str, dict[str, object]]]:
         yield server.address, {"serve_options": options, "start_seconds": round(server.start_seconds, 2)}
 
 
-def _prepare(target: str, texts: Texts, collection: str, *, put: bool) -> ServerInfo:
-    """Wait for the server, put texts on its record if it is ours, ask what it is."""
+def _prepare(target: str, texts: Texts, collection: str, *, put: bool, checks: bool) -> ServerInfo:
+    """Wait for the server, put texts on its record if it is ours, ask what it is. checks: whether claims are."""
     _refuse_dead(target)
     with connect(target, None) as client:
         with working("waiting for the server"):
@@ -206,6 +208,8 @@ def _prepare(target: str, texts: Texts, collection: str, *, put: bool) -> Server
         if put:
             with working("putting statements on the record"):
                 texts.put_on_record(client, collection)
+        elif checks:
+            say_if_missing(client, collection)
         return client.info()
 
 

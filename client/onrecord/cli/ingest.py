@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onrecord.cli._files import read_text, refuse_stdin_twice, shown
+from onrecord.cli._formats import refuse_no_document
 from onrecord.cli._options import Time, collection_option, connect, json_option, server_options
 from onrecord.cli._report import InputError, complain, emit
 
@@ -54,6 +55,8 @@ def command(
 
     refuse_stdin_twice(files)
     given = Source(uri=uri, title=title, publisher=publisher, publish_time=date)
+    for path in files:
+        refuse_no_document(path, "statements come as JSON lines (.jsonl), and `onrecord statements import` takes them")
     texts = [(path, read_text(path)) for path in files]  # all of them are readable, or none is sent
     with connect(target, timeout) as client:
         for path, text in texts:

@@ -13,6 +13,7 @@ from onrecord.cli._files import BadLine, probe, read_lines, refuse_stdin_twice, 
 from onrecord.cli._formats import refuse_no_results
 from onrecord.cli._options import connect, ignore_bad_option, json_option, server_options
 from onrecord.cli._report import InputError, complain, emit, say
+from onrecord.cli._scope import say_if_missing
 from onrecord.cli._settings import FILE
 
 if TYPE_CHECKING:
@@ -65,11 +66,14 @@ def command(
     --json prints a line for each: "file", "line", "claim", "same", "then" and "now" (verdict, confidence, reason),
     "changes" (kind, detail, held: made as then all the same, statements), "result" (the whole result of now).
     """
+    from onrecord.types import Reason
+
     refuse_stdin_twice(files)
     for path in files:
         refuse_no_results(path)
         probe(path, lines=True)
     tally: Counter[str] = Counter()
+    empty: set[str] = set()  # collections in which nothing was in scope
     with connect(target, timeout) as client:
         for path in files:
             bad = BadLines(shown(path))
@@ -78,9 +82,13 @@ def command(
                 if replayed is None:
                     continue
                 tally["same" if replayed.same else "changed"] += 1
+                if replayed.result.reason is Reason.NO_STATEMENTS_IN_SCOPE:
+                    empty.add(replayed.result.provenance.collection)
                 _tell(path, number, data, replayed, as_json=as_json)
             bad.end()
             tally["bad"] += bad.count
+        for name in sorted(empty):
+            say_if_missing(client, name)
     checked = tally["same"] + tally["changed"]
     if not as_json and checked != 1:
         say(f"{checked:,} replayed, {tally['same']:,} the same, {tally['changed']:,} not")

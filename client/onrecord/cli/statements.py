@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from onrecord._interrupt import terminable
 from onrecord.cli._drafts import draft_options, drafted, etag_option, resource_of
 from onrecord.cli._files import PACKED, STDIN, probe, refuse_stdin_twice, shown
 from onrecord.cli._filter import filter_of, filter_options
@@ -24,6 +25,7 @@ from onrecord.cli._options import (
 )
 from onrecord.cli._output import write_lines
 from onrecord.cli._report import InputError, complain, emit, say, to_json
+from onrecord.cli._scope import say_if_missing
 from onrecord.cli._settings import FILE
 from onrecord.cli._statements_change import reinstate, retract, supersede, update
 
@@ -77,8 +79,12 @@ def list_(
             collection, filter=filter_of(given, only_state), page_size=min(limit or 500, 500)
         )
         if as_json:
+            none = True
             for statement in islice((s for page in pages for s in page.statements), limit or None):
+                none = False
                 emit(statement.to_dict())
+            if none:
+                say_if_missing(client, collection)
             return
         from onrecord.cli import _show
 
@@ -92,10 +98,10 @@ def list_(
                 _show.statements(part)
             if limit and left <= 0:
                 break
+        if total == 0 and not say_if_missing(client, collection):
+            complain(f"no statements in {collection}")
     if count < total:
         complain(f"{count:,} of {total:,} statements; --limit 0 shows all")
-    elif total == 0:
-        complain(f"no statements in {collection}")
 
 
 @command.command("search")
@@ -138,6 +144,7 @@ def search(
             page_size=limit,
         )
         results = list(islice(found, limit))
+        missing = not results and say_if_missing(client, collection)
     if as_json:
         for result in results:
             emit(result.to_dict())
@@ -145,7 +152,7 @@ def search(
         from onrecord.cli import _show
 
         _show.found(results)
-    else:
+    elif not missing:
         complain(f"nothing found in {collection}")
 
 
@@ -274,6 +281,7 @@ def import_(
     """
     from onrecord.cli._import_run import import_one
 
+    context.with_resource(terminable())
     refuse_stdin_twice(files)
     if resume and STDIN in files:
         raise click.UsageError("--resume needs a file: what came over stdin is gone")
@@ -329,8 +337,8 @@ def export(target: str, timeout: float | None, collection: str, output: str, as_
     with connect(target, timeout) as client:
         lines = (to_json(statement.to_dict()) for statement in client.export_statements(collection))
         count = _print(lines) if output == "-" else write_lines(output, lines)
-    if not count:
-        complain(f"the collection {collection} holds no statements")
+        if not count and not say_if_missing(client, collection):
+            complain(f"the collection {collection} holds no statements")
     if output == "-":
         return
     if as_json:

@@ -172,7 +172,9 @@ class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind
     CHANGE_KIND_RULE: _ChangeKind.ValueType  # 7
     """The server runs with other parts of the verdict rule. The replay was made with those of then."""
     CHANGE_KIND_RECORD: _ChangeKind.ValueType  # 8
-    """The record was written to, or is another one. `statements` has what is known of it."""
+    """The record was written to, or is another one. `statements` has what is known of it. Writes to any collection count,
+    since how rare a word is, which decides what is found, is counted over the whole record.
+    """
     CHANGE_KIND_VERSION: _ChangeKind.ValueType  # 9
     """Another version of the server: the rule itself may be another one."""
     CHANGE_KIND_CLAIM: _ChangeKind.ValueType  # 10
@@ -200,7 +202,9 @@ replay was made with those of then.
 CHANGE_KIND_RULE: ChangeKind.ValueType  # 7
 """The server runs with other parts of the verdict rule. The replay was made with those of then."""
 CHANGE_KIND_RECORD: ChangeKind.ValueType  # 8
-"""The record was written to, or is another one. `statements` has what is known of it."""
+"""The record was written to, or is another one. `statements` has what is known of it. Writes to any collection count,
+since how rare a word is, which decides what is found, is counted over the whole record.
+"""
 CHANGE_KIND_VERSION: ChangeKind.ValueType  # 9
 """Another version of the server: the rule itself may be another one."""
 CHANGE_KIND_CLAIM: ChangeKind.ValueType  # 10

@@ -28,6 +28,9 @@ if _version_not_supported:
 class CheckServiceStub:
     """Checks claims against the record.
 
+    A collection that does not exist is read as an empty one (REASON_NO_STATEMENTS_IN_SCOPE), for collections begin with
+    their first statement; GetCollection tells whether one exists.
+
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest; an overloaded server answers RESOURCE_EXHAUSTED (OVERLOADED) with google.rpc.RetryInfo before
     it does any work.
@@ -68,6 +71,9 @@ class CheckServiceStub:
 
 class CheckServiceServicer:
     """Checks claims against the record.
+
+    A collection that does not exist is read as an empty one (REASON_NO_STATEMENTS_IN_SCOPE), for collections begin with
+    their first statement; GetCollection tells whether one exists.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest; an overloaded server answers RESOURCE_EXHAUSTED (OVERLOADED) with google.rpc.RetryInfo before
@@ -154,6 +160,9 @@ def add_CheckServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CheckService:
     """Checks claims against the record.
+
+    A collection that does not exist is read as an empty one (REASON_NO_STATEMENTS_IN_SCOPE), for collections begin with
+    their first statement; GetCollection tells whether one exists.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest; an overloaded server answers RESOURCE_EXHAUSTED (OVERLOADED) with google.rpc.RetryInfo before

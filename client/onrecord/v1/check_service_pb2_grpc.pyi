@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class CheckServiceStub:
     """Checks claims against the record.
 
+    A collection that does not exist is read as an empty one (REASON_NO_STATEMENTS_IN_SCOPE), for collections begin with
+    their first statement; GetCollection tells whether one exists.
+
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest; an overloaded server answers RESOURCE_EXHAUSTED (OVERLOADED) with google.rpc.RetryInfo before
     it does any work.
@@ -63,6 +66,9 @@ class CheckServiceStub:
 class CheckServiceAsyncStub(CheckServiceStub):
     """Checks claims against the record.
 
+    A collection that does not exist is read as an empty one (REASON_NO_STATEMENTS_IN_SCOPE), for collections begin with
+    their first statement; GetCollection tells whether one exists.
+
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest; an overloaded server answers RESOURCE_EXHAUSTED (OVERLOADED) with google.rpc.RetryInfo before
     it does any work.
@@ -92,6 +98,9 @@ class CheckServiceAsyncStub(CheckServiceStub):
 
 class CheckServiceServicer(metaclass=_abc_1.ABCMeta):
     """Checks claims against the record.
+
+    A collection that does not exist is read as an empty one (REASON_NO_STATEMENTS_IN_SCOPE), for collections begin with
+    their first statement; GetCollection tells whether one exists.
 
     Errors carry exactly one google.rpc.ErrorInfo (domain "onrecord"); bad fields are listed, all at once, in a
     google.rpc.BadRequest; an overloaded server answers RESOURCE_EXHAUSTED (OVERLOADED) with google.rpc.RetryInfo before

@@ -28,6 +28,9 @@ if _version_not_supported:
 class StatementServiceStub:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
 
+    A collection begins to exist with its first statement, or is created. One that does not exist is listed, searched and
+    exported as an empty one; GetCollection tells whether it exists.
+
     `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
     (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
 
@@ -147,6 +150,9 @@ class StatementServiceStub:
 
 class StatementServiceServicer:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    A collection begins to exist with its first statement, or is created. One that does not exist is listed, searched and
+    exported as an empty one; GetCollection tells whether it exists.
 
     `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
     (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
@@ -437,6 +443,9 @@ def add_StatementServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class StatementService:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    A collection begins to exist with its first statement, or is created. One that does not exist is listed, searched and
+    exported as an empty one; GetCollection tells whether it exists.
 
     `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
     (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.

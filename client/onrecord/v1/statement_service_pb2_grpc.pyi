@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class StatementServiceStub:
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
 
+    A collection begins to exist with its first statement, or is created. One that does not exist is listed, searched and
+    exported as an empty one; GetCollection tells whether it exists.
+
     `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
     (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
 
@@ -140,6 +143,9 @@ class StatementServiceStub:
 class StatementServiceAsyncStub(StatementServiceStub):
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
 
+    A collection begins to exist with its first statement, or is created. One that does not exist is listed, searched and
+    exported as an empty one; GetCollection tells whether it exists.
+
     `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
     (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.
 
@@ -246,6 +252,9 @@ class StatementServiceAsyncStub(StatementServiceStub):
 
 class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the record. What is acknowledged is durable: it is on disk before the answer leaves.
+
+    A collection begins to exist with its first statement, or is created. One that does not exist is listed, searched and
+    exported as an empty one; GetCollection tells whether it exists.
 
     `etag`, where a request has one: the change is made only while the resource still has this etag, else ABORTED
     (ETAG_MISMATCH), with nothing changed: read it again and decide anew. Empty: whatever the etag.

@@ -25,7 +25,13 @@ _WITHDRAWN = {
 
 
 def look_back(store: StatementStore, plan: Plan, past: PastCheck, result: CheckResult) -> ReplayChange | None:
-    """How the record differs from that of then; None: not at all. Blocks."""
+    """How the record differs from that of then; None: not at all. Blocks.
+
+    Writes to other collections count, for two reasons. The record has one count of writes; a row tells the last write
+    to it, but a deleted one leaves nothing, so that nothing was written to a collection cannot be told once the server
+    has been restarted. And words are looked up in one index of all collections, so a write to another one moves how
+    rare a word is, and with it which statements of a large collection are found.
+    """
     moment = result.provenance.as_of
     changes: list[StatementChange] = []
     still_heard = True

@@ -22,7 +22,7 @@ _MILLISECONDS = re.compile(r"[0-9]{1,10}")  # as the Connect protocol has it
 class HttpContext:
     """What is used of a `grpc.aio.ServicerContext` on the way of a unary call.
 
-    headers: names in lower case; of one that comes twice the last counts, as with metadata.
+    headers: names in lower case; of one that comes twice the last counts, as with metadata; several tokens are refused.
     """
 
     def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:

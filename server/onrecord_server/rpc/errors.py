@@ -89,8 +89,8 @@ TABLE: dict[type[errors.OnrecordError], Row] = {
     ),
     errors.Unauthenticated: Row(
         grpc.StatusCode.UNAUTHENTICATED,
-        "The server wants a token, and the call carries none or a wrong one.",
-        "Send the metadata `authorization: Bearer TOKEN` with the token of the server's --token-file.",
+        "The server wants a token, and the call carries none, a wrong one or several.",
+        "Send the metadata `authorization: Bearer TOKEN`, once, with the token of the server's --token-file.",
     ),
     errors.NotFound: Row(
         grpc.StatusCode.NOT_FOUND,

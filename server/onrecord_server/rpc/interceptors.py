@@ -167,7 +167,7 @@ class CallGuard(ServerInterceptor):
         call.start()
         try:
             context.set_trailing_metadata(trailers)
-            self._authenticate(call)
+            self._authenticate(context)
             yield call
         except (asyncio.CancelledError, GeneratorExit):  # nobody is left to be answered
             if not call.over:
@@ -195,11 +195,14 @@ class CallGuard(ServerInterceptor):
                 self._idle.set()
             call.end()
 
-    def _authenticate(self, call: Call) -> None:
-        """Raise Unauthenticated unless the call carries the server's token (or the server has none)."""
+    def _authenticate(self, context: ServicerContext[Any, Any]) -> None:
+        """Raise Unauthenticated unless the call carries the server's token, once (or the server has none)."""
         if self._token is None:
             return
-        scheme, _, token = call.metadata.get("authorization", "").partition(" ")
+        sent = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+        if len(sent) > 1:  # a proxy before this server may have looked at another one than we would
+            raise Unauthenticated(f"the call carries {len(sent)} `authorization` headers; send one")
+        scheme, _, token = str(sent[0] if sent else "").partition(" ")
         # the scheme in whatever case, and more than one space behind it (RFC 9110, 11.1 and 11.4)
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip(" ").encode(), self._token):
             raise Unauthenticated(
