@@ -1,4 +1,4 @@
-"""The threads that run the models, and the asyncio front that shares them among callers.
+"""The asyncio front that shares the models among callers.
 
 A caller takes a seat (`admit`) before anything is done for it; embedding and scoring then happen in that seat, so that
 a check is refused at its door or not at all. All bookkeeping (seats, requests, jobs in flight, cache) belongs to the
@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -21,10 +20,11 @@ import numpy as np
 
 from onrecord_server.checking import inference
 from onrecord_server.checking.admission import Admission, Seat
-from onrecord_server.checking.batching import PAIR, TEXT, JobQueue, Priority
+from onrecord_server.checking.batching import PAIR, JobQueue, Priority
 from onrecord_server.checking.cache import PairCache
 from onrecord_server.checking.door import Door
 from onrecord_server.checking.meter import Meter, Silent
+from onrecord_server.checking.model_threads import ModelThreads
 from onrecord_server.checking.turns import Turns
 from onrecord_server.checking.work import (
     PairOutcome,
@@ -39,7 +39,7 @@ from onrecord_server.checking.work import (
 )
 from onrecord_server.domain.errors import DeadlineTooShort, ModelUnusable, OnrecordError, ShuttingDown
 from onrecord_server.domain.types import PairScore
-from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder, padding_tokens
+from onrecord_server.nli.base import FloatArray, PairScorer, TextEncoder
 from onrecord_server.nli.models import Hand
 
 __all__ = ["InferenceWorker", "PairOutcome", "PairOutcomes", "Priority", "ScoredPairs", "Seat"]
@@ -79,20 +79,25 @@ class InferenceWorker:
         self.encoder = encoder
         self.meter = meter or Silent()
         self._on_death = on_death
-        self.hands = list(hands or [Hand(scorer, encoder, (scorer, encoder))])
+        hands = hands or [Hand(scorer, encoder, (scorer, encoder))]
         self._queue: JobQueue[Work] = JobQueue(
-            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(self.hands)
+            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(hands)
         )
-        self._admission = Admission(max_queue_tokens, max_batch_tokens * len(self.hands))
+        self._threads = ModelThreads(hands, self._queue, self.meter)
+        self._admission = Admission(max_queue_tokens, max_batch_tokens * len(hands))
         self._cache = PairCache(cache_pairs)
         self._in_flight: dict[bytes, Work] = {}
         self._requests: set[Request] = set()
         self._batches = 0
         self._door = Door(self._admission, self.meter, self._queue.hurry)
         self._ended: Callable[[], OnrecordError] | None = None  # for everybody: nothing is answered any more
-        self._threads: list[threading.Thread] = []
         self._tokenising = Turns(1, "tokenise")
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def hands(self) -> list[Hand]:
+        """Models of each thread; see ModelThreads."""
+        return self._threads.hands
 
     @property
     def backlog_tokens(self) -> int:
@@ -116,14 +121,9 @@ class InferenceWorker:
 
     async def start(self) -> None:
         """Start the threads. Once."""
-        if self._threads:
+        if self._threads.started:
             raise RuntimeError("the worker has been started before")
-        loop = asyncio.get_running_loop()
-        for number in range(len(self.hands)):
-            name = f"inference-{number}"
-            self._threads.append(threading.Thread(target=self._run, args=(loop, number), name=name, daemon=True))
-        for thread in self._threads:
-            thread.start()
+        self._threads.start(self._deliver, self.die)
 
     async def stop(self, grace: float) -> None:
         """Refuse new callers, let those who are in finish for up to `grace` seconds, send the rest away, stop the
@@ -144,8 +144,7 @@ class InferenceWorker:
         for task in self._tasks:
             task.cancel()
         self._tokenising.close()
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join, _JOIN_SECONDS)
+        await self._threads.join(_JOIN_SECONDS)
 
     def admit(
         self, tokens: int, *, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
@@ -174,7 +173,7 @@ class InferenceWorker:
         return self._door.admit_patiently(tokens, deadline, priority, patience)
 
     def _refuse_unstarted(self) -> None:
-        if not self._threads and not self._door.closed:
+        if not self._threads.started and not self._door.closed:
             raise RuntimeError("the worker has not been started")
 
     async def score(
@@ -381,27 +380,6 @@ class InferenceWorker:
         self._send_away(_dead)
         if self._on_death is not None:
             self._on_death(error)
-
-    # -- the models' threads -----------------------------------------------------------------------------------------
-
-    def _run(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
-        try:
-            while batch := self._queue.take():
-                hand = self.hands[number]
-                # a single input can use the cores of all when nobody else does
-                alone = len(batch) == 1 and self._queue.others_idle
-                scorer, encoder = hand.alone if alone else (hand.scorer, hand.encoder)
-                model = encoder if batch[0].kind == TEXT else scorer
-                padded, began = padding_tokens(model), time.perf_counter()
-                outcomes = inference.infer(scorer, encoder, batch)
-                ended = time.perf_counter()
-                tokens = sum(job.tokens for job in batch)
-                computed = tokens + padding_tokens(model) - padded
-                self.meter.batch(batch[0].kind, len(batch), tokens, computed, ended - began)
-                loop.call_soon_threadsafe(self._deliver, batch, outcomes, (began, ended))
-        except BaseException as error:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                loop.call_soon_threadsafe(self.die, error)
 
 
 def _shutting_down() -> ShuttingDown:
