@@ -19,6 +19,7 @@ from onrecord_server.checking.batching import Priority
 from onrecord_server.checking.meter import Meter
 from onrecord_server.domain.errors import DeadlineTooShort, OnrecordError, Overloaded
 
+_AHEAD_SECONDS = 0.05
 _HURRY_SECONDS = 1.0  # for so long after the last interactive caller has left bulk batches stay small: he may ask again
 
 
@@ -162,6 +163,11 @@ class Door:
             until = loop.time()
         except DeadlineTooShort:
             until = loop.time()
+            raise
+        except asyncio.CancelledError:
+            # who leaves when his time is up was too late, too; his clock runs a little ahead of this one
+            if seat.deadline is not None and loop.time() > seat.deadline - _AHEAD_SECONDS:
+                until = seat.deadline
             raise
         finally:
             self._leave(seat, until)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 _MEMORY = 0.95  # weight of what was seen before, a batch
-_CARE = 2.0  # mean deviations that are added
+_LATE = 0.03  # share of callers who may be in for longer than was foreseen
+_STEP = 0.5  # mean deviations by which what is added for that moves, most of it at each who is
 _NEEDED = 3  # batches of different sizes before anything is promised
 
 
@@ -65,27 +66,31 @@ class Foresight:
     """How long callers are really in, by what the queue alone would let one expect.
 
     Beside the model a caller waits for the search, for Python and for other programs on the machine; all of that grows
-    with load. A fixed part and a factor are learnt as in Pace, and the mean deviation from them, which is added
-    `_CARE` times: a caller who is let in is to be done in time nearly always, not every other time.
+    with load. A fixed part and a factor are learnt as in Pace, and what all but `_LATE` of the callers stay below that
+    line by (a quantile by stochastic approximation: Robbins and Monro, 1951): a caller who is let in is to be done in
+    time nearly always, not every other time.
     """
 
     def __init__(self) -> None:
         self._line = Pace(1.0)  # "tokens" are milliseconds expected
         self._deviation = 0.0
+        self._margin = 0.0
 
     def saw(self, expected: float, took: float) -> None:
         """A caller who was expected to be in so long, in seconds, was in for so long."""
         x = round(1e3 * expected)
         if self._line.measured:
-            off = abs(took - self._seconds(x))
-            self._deviation = _MEMORY * self._deviation + (1 - _MEMORY) * off
+            off = took - self._seconds(x)
+            self._deviation = _MEMORY * self._deviation + (1 - _MEMORY) * abs(off)
+            step = _STEP * self._deviation
+            self._margin = max(0.0, self._margin + (step * (1 - _LATE) if off > self._margin else -step * _LATE))
         self._line.saw(x, took)
 
     def seconds(self, expected: float) -> float:
         """How long a caller may be in for whom the queue says `expected`, in seconds; never less than that."""
         if not self._line.measured:
             return expected
-        return max(expected, self._seconds(round(1e3 * expected)) + _CARE * self._deviation)
+        return max(expected, self._seconds(round(1e3 * expected)) + self._margin)
 
     def _seconds(self, x: int) -> float:
         return self._line.fixed + self._line.each * x
