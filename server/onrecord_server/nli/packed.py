@@ -91,16 +91,20 @@ class PackedLayers:
         out = qkv.new_empty(qkv.shape[0], width)
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
-            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
+            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=_mask(group, qkv))
             mixed = mixed.transpose(1, 2).reshape(group.count * group.width, width)
-            out[group.first : group.last] = mixed if group.kept is None else mixed[group.kept]
+            rows = out[group.first : group.last]
+            if group.kept is None:
+                rows.copy_(mixed)
+            else:
+                torch.index_select(mixed, 0, group.kept, out=rows)
         return out
 
     def _attend_first(self, qkv: Tensor, layout: Layout) -> Tensor:
         parts = []
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
-            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=group.mask)
+            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=_mask(group, qkv))
             parts.append(mixed.transpose(1, 2).reshape(group.count, -1))
         return torch.cat(parts)
 
@@ -162,14 +166,19 @@ class Embeddings:
         places = np.concatenate([np.arange(n) for n in lengths])
         second = places >= np.repeat(np.asarray(second_starts, dtype=np.int64)[order], lengths)
         tokens, places, second = (on(self._device, a) for a in (tokens, places, second.astype(np.int64)))
-        states = self._words[tokens] + self._positions[places]
-        states += self._segments[second]
+        states = self._words.index_select(0, tokens)
+        states += self._positions.index_select(0, places)
+        states += self._segments.index_select(0, second)
         return normalised(states, self._norm, self._eps)
 
 
 def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tensor:
     """Layer norm over the last axis."""
     return functional.layer_norm(states, states.shape[1:], *norm, eps)
+
+
+def _mask(group: Group, states: Tensor) -> Tensor | None:
+    return None if group.mask is None else group.mask.to(states.dtype)
 
 
 def _unsorted(rows: Tensor, layout: Layout) -> Tensor:
