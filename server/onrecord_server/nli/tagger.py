@@ -24,6 +24,7 @@ from onrecord_server.nli.decode import argument_spans, best_tags, cue_spans
 from onrecord_server.nli.files import builtin_encoder, find_model
 from onrecord_server.nli.lanes import cores, share_products
 from onrecord_server.nli.layout import lay_out
+from onrecord_server.nli.memory import give_back
 from onrecord_server.nli.packed import Embeddings, PackedLayers, supports
 from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.scorer import read_tensors
@@ -183,6 +184,8 @@ def read_tagger(folder: Path, model_id: str = "") -> AttributionTagger:
     try:
         words = Embeddings(read_tensors(encoder), "embeddings.", float(encoder.config["layer_norm_eps"]))
         info = ModelInfo(model_id or files.model_id, files.revision)
-        return AttributionTagger(info, read_tokenizer(encoder.folder), words, read_tensors(files), files.config)
+        tagger = AttributionTagger(info, read_tokenizer(encoder.folder), words, read_tensors(files), files.config)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ModelUnusable(f"{files.folder}: the weights do not fit config.json ({error})") from error
+    give_back()
+    return tagger
