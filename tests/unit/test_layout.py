@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onrecord_server.nli.layout import lay_out, padded
+from onrecord_server.nli.layout import lay_out, padded, round_up
 
 
 @given(st.lists(st.integers(1, 512), min_size=1, max_size=40))
@@ -43,3 +43,13 @@ def test_few_groups_and_little_padding(lengths: list[int], most_groups: int, mos
     groups = lay_out(lengths).groups
     assert len(groups) <= most_groups
     assert sum(g.count * g.width for g in groups) <= (1 + most_padding) * sum(lengths)
+
+
+def test_products_see_few_numbers_of_rows() -> None:
+    cpu = torch.device("cpu")
+    rounded = [round_up(n, cpu) for n in range(1, 8_193)]
+    assert len(set(rounded[:512])) <= 40  # each costs a compilation of every product, and its memory
+    assert len(set(rounded)) <= 120
+    assert all(n <= m <= n + max(15, n // 16) for n, m in enumerate(rounded, 1))
+    assert round_up(513, torch.device("cuda")) == 513
+    assert lay_out([50] * 10).rows == lay_out([499]).rows == 512

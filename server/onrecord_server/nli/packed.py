@@ -1,9 +1,10 @@
-"""BERT without padding: the sequences of a batch lie end to end and every matrix product runs over real tokens only.
+"""BERT without padding: the sequences of a batch lie end to end and every matrix product runs over real tokens only
+(and a few rows that make their number round, see layout.py).
 
 The arithmetic is that of `transformers` BertModel (tests hold it to 1e-4). Three things are saved: padding, the
 last layer's work on tokens that nobody reads (a classifier looks at the first token alone), and the import of
 `transformers`, which costs more than loading the weights. Only attention needs to know where a sequence ends;
-it is a few per cent of the work, so it may pad, among sequences of like length.
+it is a few per cent of the operations, so it may pad, among sequences of like length.
 
 Source of the method: "Effective Transformer" / "ByteTransformer" (Zhai et al., IPDPS 2023, arXiv 2210.03052).
 """
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded
+from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded, round_up
 from onrecord_server.nli.products import Arithmetic, Linear
 
 
@@ -62,25 +63,26 @@ class PackedLayers:
 
     def __call__(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for every token, shape of `states`, in the arithmetic's format."""
-        states = states.to(self._format)
+        tall = _tall(states, layout.rows, self._format)
         for layer in self._layers:
-            states = self._run(layer, states, layout)
-        return states
+            tall = self._run(layer, tall, layout)
+        return tall[: layout.tokens]
 
     def first(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for each sequence's first token, in packed order."""
-        states = states.to(self._format)
+        tall = _tall(states, layout.rows, self._format)
         for layer in self._layers[:-1]:
-            states = self._run(layer, states, layout)
-        return self._run(self._layers[-1], states, layout, first_only=True)
+            tall = self._run(layer, tall, layout)
+        return self._run(self._layers[-1], tall, layout, first_only=True)[: len(layout.starts)]
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
-        """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
+        """One layer, of layout.rows. first_only: just for each sequence's first token, and some rows after these."""
         qkv = layer.project(states)
         if first_only:
             # of all other tokens only keys and values are looked at; the rest of this layer is not computed for them
-            states = states[layout.starts]
-            mixed = self._attend_first(qkv, layout)
+            rows = round_up(len(layout.starts), states.device)
+            states = _tall(states.index_select(0, layout.starts), rows, states.dtype)
+            mixed = _tall(self._attend_first(qkv, layout), rows, states.dtype)
         else:
             mixed = self._attend(qkv, layout)
         states = normalised(layer.attention_out(mixed).add_(states), layer.attention_norm, self._eps)
@@ -88,7 +90,8 @@ class PackedLayers:
 
     def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
         width = qkv.shape[1] // 3
-        out = qkv.new_empty(qkv.shape[0], width)
+        out = qkv.new_empty(layout.rows, width)
+        out[layout.tokens :] = 0
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
             mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=_mask(group, qkv))
@@ -176,6 +179,15 @@ class Embeddings:
 def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tensor:
     """Layer norm over the last axis."""
     return functional.layer_norm(states, states.shape[1:], *norm, eps)
+
+
+def _tall(states: Tensor, rows: int, dtype: torch.dtype) -> Tensor:
+    """The states in a format, with zeros below them up to so many rows."""
+    if len(states) == rows:
+        return states.to(dtype)
+    tall = states.new_zeros(rows, states.shape[1], dtype=dtype)
+    tall[: len(states)] = states
+    return tall
 
 
 def _mask(group: Group, states: Tensor) -> Tensor | None:
