@@ -147,14 +147,25 @@ class PackedBert:
 
 
 class Embeddings:
-    """Word, position and segment embeddings. `prefix`: what the tensors' names begin with."""
+    """Word, position and segment embeddings. `prefix`: what the tensors' names begin with.
+
+    `mapped`: leave the words in their file, of which only those that occur take memory. A file that is overwritten
+    would take the process with it, so that is for what is installed.
+    """
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], prefix: str, eps: float, device: torch.device | None = None
+        self,
+        tensors: Mapping[str, Tensor],
+        prefix: str,
+        eps: float,
+        device: torch.device | None = None,
+        *,
+        mapped: bool = False,
     ) -> None:
         self._device = device or torch.device("cpu")
         # a third of a small model: in the file's format, half of fp32
-        self._words = _copy(tensors[f"{prefix}word_embeddings.weight"]).to(self._device)
+        words = tensors[f"{prefix}word_embeddings.weight"]
+        self._words = words if mapped else _copy(words).to(self._device)
         self._positions, self._segments = (
             _get(tensors, f"{prefix}{name}_embeddings.weight").to(self._device) for name in ("position", "token_type")
         )
