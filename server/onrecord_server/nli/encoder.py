@@ -15,7 +15,7 @@ from onrecord_server.domain.types import ModelInfo
 from onrecord_server.nli.base import FloatArray, padding_tokens
 from onrecord_server.nli.files import ModelFiles, find_encoder
 from onrecord_server.nli.lanes import Lanes, share_products
-from onrecord_server.nli.memory import keep_freed
+from onrecord_server.nli.memory import give_back, keep_freed
 from onrecord_server.nli.packed import PackedBert, supports
 from onrecord_server.nli.precision import arithmetic, fastest, find_device
 from onrecord_server.nli.scorer import read_tensors
@@ -139,6 +139,7 @@ def load_sentence_encoder(
     info = ModelInfo(files.model_id, files.revision, precision=how.name, max_tokens=limit)
     encoder = SentenceEncoder(info, tokenizer, trunk, dimension, lanes)
     _try_canary(encoder)
+    give_back()
     return encoder
 
 

@@ -15,7 +15,7 @@ from onrecord_server.nli.calibration import choose_calibration
 from onrecord_server.nli.files import ModelFiles, find_model, weighing_beside
 from onrecord_server.nli.labels import LABELS, label_columns
 from onrecord_server.nli.lanes import Lanes, share_products
-from onrecord_server.nli.memory import keep_freed
+from onrecord_server.nli.memory import give_back, keep_freed
 from onrecord_server.nli.packed import supports
 from onrecord_server.nli.precision import arithmetic, check, fastest, find_device
 from onrecord_server.nli.products import Arithmetic, plain
@@ -79,6 +79,7 @@ def load_classifier(
         padded = hf.PaddedClassifier(network, pad_id=pad_id, segments=segments, threads=threads)
         loaded = scorer(how.name, tokenizer, padded)
     _try_canaries(loaded)
+    give_back()
     return loaded
 
 

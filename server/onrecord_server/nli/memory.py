@@ -30,3 +30,12 @@ def keep_freed() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _MAPPED)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT))
+
+
+def give_back() -> None:
+    """Return to the kernel what is free now, once: loading frees more than a batch will ever use again.
+
+    Only where `keep_freed` keeps it.
+    """
+    if keep_freed():
+        ctypes.CDLL(None).malloc_trim(0)

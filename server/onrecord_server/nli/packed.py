@@ -1,9 +1,10 @@
-"""BERT without padding: the sequences of a batch lie end to end and every matrix product runs over real tokens only.
+"""BERT without padding: the sequences of a batch lie end to end and every matrix product runs over real tokens only
+(and a few rows that make their number round, see layout.py).
 
 The arithmetic is that of `transformers` BertModel (tests hold it to 1e-4). Three things are saved: padding, the
 last layer's work on tokens that nobody reads (a classifier looks at the first token alone), and the import of
 `transformers`, which costs more than loading the weights. Only attention needs to know where a sequence ends;
-it is a few per cent of the work, so it may pad, among sequences of like length.
+it is a few per cent of the operations, so it may pad, among sequences of like length.
 
 Source of the method: "Effective Transformer" / "ByteTransformer" (Zhai et al., IPDPS 2023, arXiv 2210.03052).
 """
@@ -19,10 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded
+from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded, round_up
 from onrecord_server.nli.products import Arithmetic, Linear
-
-_FEW_ROWS = 8  # of the last layer there is one a sequence, so that filling up to more would cost more than it saves
 
 
 def supports(config: Mapping[str, Any]) -> bool:
@@ -60,32 +59,30 @@ class PackedLayers:
         self._heads = int(config["num_attention_heads"])
         self._eps = float(config["layer_norm_eps"])
         self._format = arithmetic.states
-        self._rows = arithmetic.rows
         self._layers = [_read_layer(tensors, name, arithmetic) for name in names]
 
     def __call__(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for every token, shape of `states`, in the arithmetic's format."""
-        tokens = len(states)
-        states = _filled(states.to(self._format), self._rows)
+        tall = _tall(states, layout.rows, self._format)
         for layer in self._layers:
-            states = self._run(layer, states, layout)
-        return states[:tokens]
+            tall = self._run(layer, tall, layout)
+        return tall[: layout.tokens]
 
     def first(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for each sequence's first token, in packed order."""
-        states = _filled(states.to(self._format), self._rows)
+        tall = _tall(states, layout.rows, self._format)
         for layer in self._layers[:-1]:
-            states = self._run(layer, states, layout)
-        return self._run(self._layers[-1], states, layout, first_only=True)[: len(layout.starts)]
+            tall = self._run(layer, tall, layout)
+        return self._run(self._layers[-1], tall, layout, first_only=True)[: len(layout.starts)]
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
-        """One layer. first_only: just for each sequence's first token, which then is all that comes back."""
+        """One layer, of layout.rows. first_only: just for each sequence's first token, and some rows after these."""
         qkv = layer.project(states)
         if first_only:
             # of all other tokens only keys and values are looked at; the rest of this layer is not computed for them
-            few = min(self._rows, _FEW_ROWS)
-            states = _filled(states[layout.starts], few)
-            mixed = _filled(self._attend_first(qkv, layout), few)
+            rows = round_up(len(layout.starts), states.device)
+            states = _tall(states.index_select(0, layout.starts), rows, states.dtype)
+            mixed = _tall(self._attend_first(qkv, layout), rows, states.dtype)
         else:
             mixed = self._attend(qkv, layout)
         states = normalised(layer.attention_out(mixed).add_(states), layer.attention_norm, self._eps)
@@ -93,20 +90,24 @@ class PackedLayers:
 
     def _attend(self, qkv: Tensor, layout: Layout) -> Tensor:
         width = qkv.shape[1] // 3
-        out = qkv.new_empty(qkv.shape[0], width)
-        out[layout.groups[-1].last :] = 0  # rows that are no token's
+        out = qkv.new_empty(layout.rows, width)
+        out[layout.tokens :] = 0
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
-            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
+            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=_mask(group, qkv))
             mixed = mixed.transpose(1, 2).reshape(group.count * group.width, width)
-            out[group.first : group.last] = mixed if group.kept is None else mixed[group.kept]
+            rows = out[group.first : group.last]
+            if group.kept is None:
+                rows.copy_(mixed)
+            else:
+                torch.index_select(mixed, 0, group.kept, out=rows)
         return out
 
     def _attend_first(self, qkv: Tensor, layout: Layout) -> Tensor:
         parts = []
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
-            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=group.mask)
+            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=_mask(group, qkv))
             parts.append(mixed.transpose(1, 2).reshape(group.count, -1))
         return torch.cat(parts)
 
@@ -146,15 +147,27 @@ class PackedBert:
 
 
 class Embeddings:
-    """Word, position and segment embeddings. `prefix`: what the tensors' names begin with."""
+    """Word, position and segment embeddings. `prefix`: what the tensors' names begin with.
+
+    `mapped`: leave the words in their file, of which only those that occur take memory. A file that is overwritten
+    would take the process with it, so that is for what is installed.
+    """
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], prefix: str, eps: float, device: torch.device | None = None
+        self,
+        tensors: Mapping[str, Tensor],
+        prefix: str,
+        eps: float,
+        device: torch.device | None = None,
+        *,
+        mapped: bool = False,
     ) -> None:
         self._device = device or torch.device("cpu")
-        self._words, self._positions, self._segments = (
-            _get(tensors, f"{prefix}{name}_embeddings.weight").to(self._device)
-            for name in ("word", "position", "token_type")
+        # a third of a small model: in the file's format, half of fp32
+        words = tensors[f"{prefix}word_embeddings.weight"]
+        self._words = words if mapped else _copy(words).to(self._device)
+        self._positions, self._segments = (
+            _get(tensors, f"{prefix}{name}_embeddings.weight").to(self._device) for name in ("position", "token_type")
         )
         weight, bias = _pair(tensors, f"{prefix}LayerNorm")
         self._norm = weight.to(self._device), bias.to(self._device)
@@ -168,8 +181,9 @@ class Embeddings:
         places = np.concatenate([np.arange(n) for n in lengths])
         second = places >= np.repeat(np.asarray(second_starts, dtype=np.int64)[order], lengths)
         tokens, places, second = (on(self._device, a) for a in (tokens, places, second.astype(np.int64)))
-        states = self._words[tokens] + self._positions[places]
-        states += self._segments[second]
+        states = self._words.index_select(0, tokens).float()
+        states += self._positions.index_select(0, places)
+        states += self._segments.index_select(0, second)
         return normalised(states, self._norm, self._eps)
 
 
@@ -178,10 +192,17 @@ def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tenso
     return functional.layer_norm(states, states.shape[1:], *norm, eps)
 
 
-def _filled(states: Tensor, rows: int) -> Tensor:
-    """With rows of zeros to a multiple of `rows`."""
-    missing = -len(states) % rows
-    return functional.pad(states, (0, 0, 0, missing)) if missing else states
+def _tall(states: Tensor, rows: int, dtype: torch.dtype) -> Tensor:
+    """The states in a format, with zeros below them up to so many rows."""
+    if len(states) == rows:
+        return states.to(dtype)
+    tall = states.new_zeros(rows, states.shape[1], dtype=dtype)
+    tall[: len(states)] = states
+    return tall
+
+
+def _mask(group: Group, states: Tensor) -> Tensor | None:
+    return None if group.mask is None else group.mask.to(states.dtype)
 
 
 def _unsorted(rows: Tensor, layout: Layout) -> Tensor:
@@ -191,8 +212,13 @@ def _unsorted(rows: Tensor, layout: Layout) -> Tensor:
     return out
 
 
+def _copy(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """In memory of its own: whatever is kept of a mapped file keeps all of it mapped."""
+    return tensor.to(dtype or tensor.dtype, copy=True, memory_format=torch.contiguous_format)
+
+
 def _get(tensors: Mapping[str, Tensor], name: str) -> Tensor:
-    return tensors[name].float().contiguous()
+    return _copy(tensors[name], torch.float32)
 
 
 def _pair(tensors: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:

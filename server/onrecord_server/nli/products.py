@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 
 _USUAL_ROWS = 1_024  # what oneDNN lays weights out for; other numbers of rows compute, too
-_ROWS = 32
 _LEAST_GELU = 0.17  # GELU is never below -0.17
 
 
@@ -34,18 +33,13 @@ class MakeLinear(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """How a model computes. `name`: as configured. `by`: whose products. `states`: format of what is between them.
-
-    `rows`: products of multiples of so many are best: oneDNN makes a kernel for each number of rows that it meets, and
-    one for matrix units (AMX) takes it milliseconds.
-    """
+    """How a model computes. `name`: as configured. `by`: whose products. `states`: format of what is between them."""
 
     name: str
     by: str
     states: torch.dtype
     linear: MakeLinear
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
-    rows: int = 1
 
 
 def plain(name: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> Arithmetic:
@@ -76,7 +70,7 @@ def prepacked(name: str, dtype: torch.dtype) -> Arithmetic:
         product: Linear = lambda states: onednn._linear_pointwise(states, laid, bias, fused, [], "none")  # noqa: E731
         return product
 
-    return Arithmetic(name, "oneDNN", dtype, make, rows=_ROWS if dtype == torch.bfloat16 else 1)
+    return Arithmetic(name, "oneDNN", dtype, make)
 
 
 def eight_bits(name: str) -> Arithmetic:

@@ -25,13 +25,14 @@ from onrecord_server.nli.decode import argument_spans, best_tags, cue_spans
 from onrecord_server.nli.files import builtin_encoder, find_model
 from onrecord_server.nli.lanes import share_products
 from onrecord_server.nli.layout import lay_out
+from onrecord_server.nli.memory import give_back
 from onrecord_server.nli.packed import Embeddings, PackedLayers, supports
 from onrecord_server.nli.precision import arithmetic
 from onrecord_server.nli.scorer import read_tensors
 from onrecord_server.nli.tokens import read_tokenizer
 from onrecord_server.nli.windows import CLS, FEATURES, SEP, Pieces, Window, around, own_hint, read_pieces, windows
 
-_BATCH_PIECES = 4096
+_BATCH_PIECES = 1_024  # with more it is no faster, and what a batch needs is kept for the next
 
 
 class AttributionTagger:
@@ -182,8 +183,11 @@ def read_tagger(folder: Path, model_id: str = "") -> AttributionTagger:
     if not supports(files.config):
         raise ModelUnusable(f"{files.folder}: config.json describes no BERT; reinstall onrecord-models")
     try:
-        words = Embeddings(read_tensors(encoder), "embeddings.", float(encoder.config["layer_norm_eps"]))
+        eps = float(encoder.config["layer_norm_eps"])
+        words = Embeddings(read_tensors(encoder), "embeddings.", eps, mapped=True)
         info = ModelInfo(model_id or files.model_id, files.revision)
-        return AttributionTagger(info, read_tokenizer(encoder.folder), words, read_tensors(files), files.config)
+        tagger = AttributionTagger(info, read_tokenizer(encoder.folder), words, read_tensors(files), files.config)
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ModelUnusable(f"{files.folder}: the weights do not fit config.json ({error})") from error
+    give_back()
+    return tagger
