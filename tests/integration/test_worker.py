@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -350,3 +352,54 @@ async def test_many_callers_some_of_them_leaving_all_get_what_the_model_says() -
         else:
             expected = scorer.score(scorer.encode(call))
             assert [s.scores.as_tuple() for s in result.scores] == [pytest.approx(tuple(row)) for row in expected]
+
+
+async def slow_model(scorer: ScriptedScorer, worker: InferenceWorker) -> None:
+    """Have the worker see that a batch takes 0.4 s."""
+    scorer.fail = lambda texts: time.sleep(0.4)
+    for number in range(3):
+        await worker.score(pairs(f"before {number}"))
+
+
+async def test_a_caller_who_would_be_late_is_told_and_costs_nothing() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer) as worker:
+        await slow_model(scorer, worker)
+        loop = asyncio.get_running_loop()
+        scorer.hold()
+        running_now = soon(worker.score(pairs("running")))
+        await until(lambda: "running" in scorer.seen)
+        deadline = loop.time() + 2.0
+        tight, other = soon(worker.score(pairs("tight"), deadline=deadline)), soon(worker.score(pairs("other")))
+        await asyncio.sleep(1.4)  # and 0.4 for the model: half of what a batch takes is left
+        scorer.release()
+        with pytest.raises(DeadlineTooShort):
+            await tight
+        assert loop.time() < deadline
+        assert len((await other).scores) == len((await running_now).scores) == 1
+        assert "tight" not in scorer.seen
+        assert worker.backlog_tokens == 0
+
+
+async def test_who_comes_for_a_pair_just_given_up_is_served() -> None:
+    scorer = ScriptedScorer()
+    async with running(scorer) as worker:
+        await slow_model(scorer, worker)
+        told: list[Any] = []
+        tell, worker._queue.given_up = worker._queue.given_up, told.extend  # the word is on its way to the loop
+        scorer.hold()
+        first = soon(worker.score(pairs("running")))
+        await until(lambda: "running" in scorer.seen)
+        deadline = asyncio.get_running_loop().time() + 2.0
+        tight, other = soon(worker.score(pairs("same"), deadline=deadline)), soon(worker.score(pairs("other")))
+        await asyncio.sleep(1.4)  # and 0.4 for the model: half of what a batch takes is left
+        scorer.release()
+        await until(lambda: bool(told))
+        patient = soon(worker.score(pairs("same")))
+        await asyncio.sleep(0)
+        tell(told)
+        with pytest.raises(DeadlineTooShort):
+            await tight
+        assert len((await asyncio.wait_for(patient, PATIENCE)).scores) == 1
+        await first
+        await other

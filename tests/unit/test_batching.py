@@ -169,3 +169,33 @@ def test_where_all_are_busy_what_is_left_is_shared_in_batches_worth_it() -> None
     assert sum(sizes) == 2_000
     assert all(size >= 100 for size in sizes)
     assert sorted(sizes, reverse=True) == sizes
+
+
+def test_what_would_come_too_late_makes_room_for_what_would_not() -> None:
+    given_up: list[Job] = []
+    queue: JobQueue[Job] = JobQueue(20, clock=lambda: 100.0, lead=lambda kind, tokens: {"pair": 0.5, "text": 0.1}[kind])
+    queue.given_up = given_up.extend
+    tight, loose, later = job("tight"), job("loose"), job("later")
+    tight.latest, loose.latest = 100.4, 100.6
+    queue.put([(1.0, tight), (2.0, loose), (3.0, later)])
+    assert names(queue.take()) == ["loose", "later"]
+    assert given_up == [tight]
+    assert tight.dead
+    assert len(queue) == 0
+    text = job("text", kind="text")
+    text.latest = 100.4
+    queue.put([(1.0, text), (2.0, job("more", kind="text"))])
+    assert names(queue.take()) == ["text", "more"]
+
+
+def test_with_nothing_else_to_do_even_the_late_one_is_tried() -> None:
+    given_up: list[Job] = []
+    queue: JobQueue[Job] = JobQueue(20, clock=lambda: 100.0, lead=lambda kind, tokens: 0.5)
+    queue.given_up = given_up.extend
+    tight = [job(str(n)) for n in range(3)]
+    for one in tight:
+        one.latest = 100.4
+    queue.put((float(n), one) for n, one in enumerate(tight))
+    assert names(queue.take()) == ["0", "1"]
+    assert names(queue.take()) == ["2"]
+    assert given_up == []

@@ -9,7 +9,9 @@ moment at which it could start and still meet its deadline, whichever is earlier
 one that came before it, a deadline pulls work forward, and a large request cannot starve: its due time stands still
 while those of newcomers move on. Within a request, long inputs go first, so that a batch holds like lengths.
 
-What nobody waits for any more, and what could only come too late, is left out.
+What nobody waits for any more is left out. So is what could only come too late, by the time that the next batch is
+expected to take, where there is something else to compute: after a slow moment everybody in the queue would else be
+late by a little, one after the other, and all of the work be lost.
 
 Several takers (one a core, say) each take a batch of their own and never wait for one another. While there is less
 than a batch for each, they share what there is: an idle one leaves the other idle ones their part.
@@ -22,7 +24,7 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
@@ -81,7 +83,8 @@ class JobQueue(Generic[JobT]):
     """Jobs in order of priority and due time, handed out in batches. Any thread may call any method.
 
     small_batch_tokens: of a bulk batch in a hurry (see `hurry`), None for no difference. takers: threads that call
-    `take`.
+    `take`. lead: seconds that a batch of so many tokens of a kind is expected to take. given_up: told, by the thread
+    that takes, of jobs that are left out as they would come too late; it must not call the queue.
     """
 
     def __init__(
@@ -90,11 +93,14 @@ class JobQueue(Generic[JobT]):
         small_batch_tokens: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         takers: int = 1,
+        lead: Callable[[str, int], float] = lambda kind, tokens: 0.0,
     ) -> None:
         self._max_batch_tokens = max_batch_tokens
         self._small_batch_tokens = min(small_batch_tokens or max_batch_tokens, max_batch_tokens)
         self._clock = clock
         self._takers = takers
+        self._lead = lead
+        self.given_up: Callable[[Sequence[JobT]], None] = lambda jobs: None
         self._idle = 0  # takers that wait
         self._heaps: dict[_Lane, list[_Entry[JobT]]] = {}
         self._numbers = itertools.count()
@@ -161,7 +167,9 @@ class JobQueue(Generic[JobT]):
         lane = min(lanes[priority], key=lambda lane: self._heaps[lane][0])
         small = priority is Priority.BULK and now < self._hurried_until
         most = self._small_batch_tokens if small else self._max_batch_tokens
-        batch = self._fill(self._heaps[lane], most, self._share(self._heaps[lane], most), now)
+        heap = self._heaps[lane]
+        share = self._share(heap, most)
+        batch = self._fill(heap, most, share, now, now + self._lead(lane[1], share))
         self._settle(priority, sum(job.tokens for job in batch), bool(lanes[Priority.BULK]))
         return batch
 
@@ -195,19 +203,34 @@ class JobQueue(Generic[JobT]):
         fair = tokens / (1 + self._idle) if self._idle else max(tokens / self._takers, _WORTH_A_BATCH)
         return min(most, math.ceil(fair))
 
-    def _fill(self, heap: list[_Entry[JobT]], most: int, share: int, now: float) -> list[JobT]:
-        """Jobs of at most `most` tokens together, as near to `share` as whole jobs come."""
+    def _fill(self, heap: list[_Entry[JobT]], most: int, share: int, now: float, done: float) -> list[JobT]:
+        """Jobs of at most `most` tokens together, as near to `share` as whole jobs come.
+
+        Those that would be late if the batch were done at that instant are given up, unless there are no others.
+        """
         batch: list[JobT] = []
+        late: list[_Entry[JobT]] = []
         tokens = 0
         while heap:
-            more = heap[0].job.tokens
-            if batch and (tokens + more > most or tokens + more / 2 > share):
-                break
-            job = heapq.heappop(heap).job
-            job.taken = True
-            batch.append(job)
-            tokens += job.tokens
+            if heap[0].job.latest < done:
+                late.append(heapq.heappop(heap))
+            else:
+                more = heap[0].job.tokens
+                if batch and (tokens + more > most or tokens + more / 2 > share):
+                    break
+                job = heapq.heappop(heap).job
+                job.taken = True
+                batch.append(job)
+                tokens += job.tokens
             _drop_stale(heap, now)
+        if late and not batch:
+            heap += late
+            heapq.heapify(heap)
+            return self._fill(heap, most, share, now, now)
+        if late:
+            for entry in late:
+                entry.job.dead = True
+            self.given_up([entry.job for entry in late])
         return batch
 
 

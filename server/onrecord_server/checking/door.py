@@ -162,7 +162,7 @@ class Door:
             yield
             until = loop.time()
         except DeadlineTooShort:
-            until = loop.time()
+            until = loop.time() if seat.deadline is None else max(loop.time(), seat.deadline)
             raise
         except asyncio.CancelledError:
             # who leaves when his time is up was too late, too; his clock runs a little ahead of this one

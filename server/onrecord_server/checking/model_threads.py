@@ -33,12 +33,20 @@ class ModelThreads:
         """Whether `start` was called."""
         return bool(self._threads)
 
-    def start(self, deliver: Deliver, died: Callable[[BaseException], None]) -> None:
-        """Begin to take batches, until the queue is closed. Both are called on the running event loop.
+    def start(
+        self, deliver: Deliver, give_up: Callable[[Sequence[Work]], None], died: Callable[[BaseException], None]
+    ) -> None:
+        """Begin to take batches, until the queue is closed. All three are called on the running event loop.
 
-        died: told, in the place of any further batch of that thread, what it could not survive.
+        give_up: told of jobs that would come too late. died: told, in the place of any further batch of that thread,
+        what it could not survive.
         """
         loop = asyncio.get_running_loop()
+
+        def tell(works: Sequence[Work]) -> None:
+            loop.call_soon_threadsafe(give_up, works)
+
+        self._queue.given_up = tell
         for number in range(len(self.hands)):
             name = f"inference-{number}"
             arguments = loop, number, deliver, died

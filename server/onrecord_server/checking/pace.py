@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-_MEMORY = 0.95  # weight of what was seen before, a batch
+_MEMORY = 0.98  # weight of what was seen before, a batch
+_LONG_MEMORY = 0.99  # the same, a caller: what it teaches is about those who were let in a while ago
 _LATE = 0.03  # share of callers who may be in for longer than was foreseen
 _STEP = 0.5  # mean deviations by which what is added for that moves, most of it at each who is
 _NEEDED = 3  # batches of different sizes before anything is promised
@@ -13,14 +14,15 @@ _NEEDED = 3  # batches of different sizes before anything is promised
 class Pace:
     """Seconds of a batch as a fixed part and a part for each token: least squares over the latest batches.
 
-    Older batches weigh less by 5 % each. Both parts are never negative. Until three batches have been seen, what it
-    says is a guess and `measured` is false.
+    Older batches weigh less by 2 % each, unless told otherwise. Both parts are never negative. Until three batches have
+    been seen, what it says is a guess and `measured` is false.
     """
 
-    def __init__(self, tokens_per_second: float) -> None:
+    def __init__(self, tokens_per_second: float, memory: float = _MEMORY) -> None:
         """tokens_per_second: the guess. `fixed`: seconds of any batch; `each`: seconds of a token."""
         self.fixed = 0.0
         self.each = 1.0 / tokens_per_second
+        self._memory = memory
         self._seen = 0
         self._n = self._x = self._y = self._xx = self._xy = 0.0
 
@@ -44,7 +46,7 @@ class Pace:
         x, y = float(max(tokens, 1)), max(seconds, 1e-6)
         self._seen += 1
         self._n, self._x, self._y, self._xx, self._xy = (
-            old * _MEMORY + new
+            old * self._memory + new
             for old, new in zip((self._n, self._x, self._y, self._xx, self._xy), (1.0, x, y, x * x, x * y), strict=True)
         )
         spread = self._n * self._xx - self._x * self._x
@@ -72,7 +74,7 @@ class Foresight:
     """
 
     def __init__(self) -> None:
-        self._line = Pace(1.0)  # "tokens" are milliseconds expected
+        self._line = Pace(1.0, _LONG_MEMORY)  # "tokens" are milliseconds expected
         self._deviation = 0.0
         self._margin = 0.0
 
@@ -81,7 +83,7 @@ class Foresight:
         x = round(1e3 * expected)
         if self._line.measured:
             off = took - self._seconds(x)
-            self._deviation = _MEMORY * self._deviation + (1 - _MEMORY) * abs(off)
+            self._deviation = _LONG_MEMORY * self._deviation + (1 - _LONG_MEMORY) * abs(off)
             step = _STEP * self._deviation
             self._margin = max(0.0, self._margin + (step * (1 - _LATE) if off > self._margin else -step * _LATE))
         self._line.saw(x, took)

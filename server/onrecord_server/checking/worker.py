@@ -81,7 +81,7 @@ class InferenceWorker:
         self._on_death = on_death
         hands = hands or [Hand(scorer, encoder, (scorer, encoder))]
         self._queue: JobQueue[Work] = JobQueue(
-            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(hands)
+            max_batch_tokens, max(1, max_batch_tokens // _SMALL_BATCH), takers=len(hands), lead=self._lead
         )
         self._threads = ModelThreads(hands, self._queue, self.meter)
         self._admission = Admission(max_queue_tokens, max_batch_tokens * len(hands))
@@ -123,7 +123,7 @@ class InferenceWorker:
         """Start the threads. Once."""
         if self._threads.started:
             raise RuntimeError("the worker has been started before")
-        self._threads.start(self._deliver, self.die)
+        self._threads.start(self._deliver, self._give_up, self.die)
 
     async def stop(self, grace: float) -> None:
         """Refuse new callers, let those who are in finish for up to `grace` seconds, send the rest away, stop the
@@ -292,11 +292,10 @@ class InferenceWorker:
                 await request.done
         except TimeoutError:
             why = "deadline"
-            raise DeadlineTooShort(
-                "the deadline passed before the model was done; allow more time or send less at once"
-            ) from None
+            raise _too_late() from None
         except OnrecordError as error:
             why = "shutdown" if isinstance(error, ShuttingDown) else "failed"
+            why = "deadline" if isinstance(error, DeadlineTooShort) else why
             raise
         finally:
             dropped = 0
@@ -364,6 +363,26 @@ class InferenceWorker:
         for work, outcome in zip(batch, outcomes, strict=True):
             self._finish(work, outcome, self._batches, span)
 
+    def _lead(self, kind: str, tokens: int) -> float:
+        """Seconds that a batch of one hand is expected to take. Called in the models' threads."""
+        pace, hands = self._admission.pace[kind], len(self._threads.hands)
+        return pace.seconds(tokens * hands, tokens * hands) if pace.measured else 0.0
+
+    def _give_up(self, works: Sequence[Work]) -> None:
+        """These would come too late for all who wait for them; they hear of it now, and do not hold a place."""
+        for work in works:
+            late: list[Request] = []
+            others: list[Request] = []
+            for request in work.waiters:
+                deadline = request.seat.deadline
+                (late if deadline is not None and deadline <= work.latest else others).append(request)
+            for request in late:
+                if not request.done.done():
+                    request.done.set_exception(_too_late())
+            if others:  # they have come since
+                work.dead = False
+                self._enqueue([work])
+
     def _send_away(self, error: Callable[[], OnrecordError]) -> None:
         for request in self._requests:
             if not request.done.done():
@@ -380,6 +399,12 @@ class InferenceWorker:
         self._send_away(_dead)
         if self._on_death is not None:
             self._on_death(error)
+
+
+def _too_late() -> DeadlineTooShort:
+    return DeadlineTooShort(
+        "the deadline passed, or would have, before the model was done; allow more time or send less at once"
+    )
 
 
 def _shutting_down() -> ShuttingDown:

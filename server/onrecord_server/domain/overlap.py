@@ -5,6 +5,7 @@ A true contradiction restates most of the claim and differs in one place; a fals
 
 from __future__ import annotations
 
+import functools
 import re
 
 _WORD = re.compile(r"\w+")
@@ -19,6 +20,7 @@ _STOP = frozenset(
 _STEM = 5
 
 
+@functools.lru_cache(maxsize=1_024)  # a claim meets each of its candidates, and they come back in other checks
 def content_words(text: str) -> frozenset[str]:
     """Stems of the words that carry a text's content, lower case."""
     return frozenset(word[:_STEM] for word in _WORD.findall(text.lower()) if word not in _STOP)

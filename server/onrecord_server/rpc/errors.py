@@ -226,7 +226,9 @@ def wire_text(text: str, limit: int = MESSAGE_BYTES) -> str:
     """One line of valid UTF-8, at most `limit` bytes: no lone surrogates, no control characters."""
     if len(text) > limit:  # before the work: a name may be megabytes
         text = text[: limit + 1]
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
     encoded = line.encode("utf-8", "replace")
     if len(encoded) <= limit:
         return encoded.decode()

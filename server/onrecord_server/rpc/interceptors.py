@@ -81,6 +81,7 @@ class CallGuard(ServerInterceptor):
         self._token = None if token is None else token.encode()
         self._observers = (*observers, AccessLog())
         self._outgoing = OutgoingStreams()
+        self._wrapped: dict[str, tuple[Any, grpc.RpcMethodHandler[Any, Any]]] = {}  # by method: of what, and what
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -108,7 +109,10 @@ class CallGuard(ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(PREFIX):
             return handler
-        return self._wrap(handler_call_details.method.removeprefix("/"), handler)
+        method = handler_call_details.method.removeprefix("/")
+        if method not in self._wrapped or self._wrapped[method][0] is not handler:
+            self._wrapped[method] = handler, self._wrap(method, handler)
+        return self._wrapped[method][1]
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
         """The same handler on raw bytes, inside `call`. grpc's four kinds differ only in what is a stream."""
