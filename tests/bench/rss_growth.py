@@ -22,6 +22,7 @@ LEFT_OUT = 1 / 6
 WORK = "check=8,batch=1,pairs=1"
 MIX = f"{WORK},health=1"
 HEALTHY = 11 / 10  # calls of that mix to those that are work
+ANSWERED = 0.98  # of the calls, at least
 CALLERS = 6  # enough to keep the models busy
 
 
@@ -70,8 +71,8 @@ def main() -> int:
         # was asked for; before the samples, and without health checks, which would pass for capacity
         found = bench(*asked, "--mix", WORK, "--concurrency", CALLERS, "--duration", given.trial_seconds)
         most = found["rows"][0]["calls"].values()
-        if any(one["ok_count"] < one["sent_count"] for one in most):
-            raise SystemExit("not all were answered, so that the highest rate cannot be told")
+        if sum(one["ok_count"] for one in most) < ANSWERED * sum(one["sent_count"] for one in most):
+            raise SystemExit("too few were answered to tell the highest rate by; is something else running?")
         rate = given.load * sum(one["good_per_second"] for one in most) * HEALTHY
         sampler = Sampler(process)
         sampler.start()
