@@ -183,6 +183,20 @@ def test_through_transformers_it_says_the_same_and_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere models run in threads")
+def test_through_transformers_in_processes_too(copy: Path) -> None:
+    change_config(copy, architectures=["SomeOtherClassifier"])
+    host = start_models(ModelChoice(str(copy), "builtin", precision="fp32", threads=2), "processes")
+    try:
+        models = host.load()
+        encoded = models.scorer.encode(PAIRS)
+        expected = load_scorer(precision="fp32").score(encoded)
+        for hand in models.hands:
+            assert hand.scorer.score(encoded) == pytest.approx(expected, abs=1e-4)
+    finally:
+        host.close()
+
+
 def test_an_encoder_through_transformers_says_the_same(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(
         get_model_path(), tmp_path, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("*.md")
