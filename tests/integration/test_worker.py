@@ -381,25 +381,31 @@ async def test_a_caller_who_would_be_late_is_told_and_costs_nothing() -> None:
         assert worker.backlog_tokens == 0
 
 
-async def test_who_comes_for_a_pair_just_given_up_is_served() -> None:
+@pytest.mark.parametrize("patience", [None, 20.0])
+@pytest.mark.parametrize("late_word", [False, True])
+async def test_who_comes_for_a_pair_just_given_up_is_served(patience: float | None, late_word: bool) -> None:
+    """late_word: it comes when it has been given up, and those who waited for it have not yet gone."""
     scorer = ScriptedScorer()
     async with running(scorer) as worker:
         await slow_model(scorer, worker)
         told: list[Any] = []
-        tell, worker._queue.given_up = worker._queue.given_up, told.extend  # the word is on its way to the loop
+        worker._queue.given_up = told.extend  # the word is on its way to the loop
         scorer.hold()
         first = soon(worker.score(pairs("running")))
         await until(lambda: "running" in scorer.seen)
-        deadline = asyncio.get_running_loop().time() + 2.0
-        tight, other = soon(worker.score(pairs("same"), deadline=deadline)), soon(worker.score(pairs("other")))
+        now = asyncio.get_running_loop().time()
+        tight, other = soon(worker.score(pairs("same"), deadline=now + 2.0)), soon(worker.score(pairs("other")))
         await asyncio.sleep(1.4)  # and 0.4 for the model: half of what a batch takes is left
         scorer.release()
         await until(lambda: bool(told))
-        patient = soon(worker.score(pairs("same")))
-        await asyncio.sleep(0)
-        tell(told)
+        newcomer = soon(worker.score(pairs("same"), deadline=None if patience is None else now + patience))
+        if not late_word:
+            await asyncio.sleep(0)
+        worker._give_up(told)
         with pytest.raises(DeadlineTooShort):
             await tight
-        assert len((await asyncio.wait_for(patient, PATIENCE)).scores) == 1
+        assert len((await asyncio.wait_for(newcomer, PATIENCE)).scores) == 1
+        assert len((await asyncio.wait_for(worker.score(pairs("same")), PATIENCE)).scores) == 1
         await first
         await other
+    assert worker.backlog_tokens == 0

@@ -116,7 +116,7 @@ class Admission:
         self._reserved[seat.priority] -= seat.reserved
         seat.reserved = 0
         if until is not None and seat.used:
-            self._foresight[seat.priority].saw(seat.expected, until - seat.since)
+            self._foresight[seat.priority].saw(seat.expected, until - seat.since, until)
 
     def began(self, seat: Seat, kind: str, tokens: int) -> None:
         """A job of so many tokens is there for the seat: it comes out of the reservation as far as that goes."""
@@ -130,14 +130,14 @@ class Admission:
         """A job that `began` is done, or dropped."""
         self._waiting[priority, kind] -= tokens
 
-    def latest(self, tokens: int, priority: Priority, deadline: float | None) -> float:
+    def latest(self, tokens: int, priority: Priority, deadline: float | None, now: float) -> float:
         """The instant after which such a caller would not be done by its deadline, with what is there before it."""
         if deadline is None:
             return math.inf
         if not self.pace[PAIR].measured:
             return deadline - _RETRY_AFTER[0]
         priority = self.priority_of(tokens, priority)
-        return deadline - self._foreseen(self._seconds(PAIR, tokens) + self.wait_seconds(priority), priority)
+        return deadline - self._foreseen(self._seconds(PAIR, tokens) + self.wait_seconds(priority), priority, now)
 
     def _check_room(self, tokens: int, priority: Priority, now: float, patient: bool) -> None:
         """What one priority has beyond its part counts as that part: it may be late, and keeps nobody else out."""
@@ -179,15 +179,15 @@ class Admission:
         """
         if deadline is None or not self.pace[PAIR].measured:
             return
-        foreseen = self._foreseen(expected, priority)
+        foreseen = self._foreseen(expected, priority, now)
         if now + foreseen > deadline and not self._doubtful(now):
             least, most = _RETRY_AFTER
             late = min(max(now + foreseen - deadline, least), most)
             raise DeadlineUnreachable(foreseen, deadline - now, None if now + own > deadline else late)
 
-    def _foreseen(self, expected: float, priority: Priority) -> float:
+    def _foreseen(self, expected: float, priority: Priority, now: float) -> float:
         """How long a caller will be in for whom the queue alone says `expected`, in seconds."""
-        return self._foresight[priority].seconds(expected) if self._seats[priority] else expected
+        return self._foresight[priority].seconds(expected, now) if self._seats[priority] else expected
 
     def _doubtful(self, now: float) -> bool:
         """Give up the pace when it has refused callers for a while and no pair was there to correct it.

@@ -48,7 +48,7 @@ class Job:
     """One input for a model: `item`, of `tokens` tokens. `kind`: jobs of one kind may share a batch.
 
     `dead` is set when nobody waits for it any more; `taken` when it is in a batch. `latest`: the instant (of
-    time.monotonic) after which its result is of no use to anybody.
+    time.monotonic) after which its result is of no use to anybody. `given_up`: what `latest` was when it was given up.
     """
 
     kind: str
@@ -57,6 +57,7 @@ class Job:
     dead: bool = False
     taken: bool = False
     latest: float = math.inf
+    given_up: float = math.inf
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -229,7 +230,7 @@ class JobQueue(Generic[JobT]):
             return self._fill(heap, most, share, now, now)
         if late:
             for entry in late:
-                entry.job.dead = True
+                entry.job.dead, entry.job.given_up = True, entry.job.latest
             self.given_up([entry.job for entry in late])
         return batch
 

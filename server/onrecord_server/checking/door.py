@@ -115,7 +115,8 @@ class Door:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(tokens, priority, deadline, loop.create_future())
         line.append(waiting)
-        until = min(loop.time() + patience, self._admission.latest(tokens, priority, deadline))
+        now = loop.time()
+        until = min(now + patience, self._admission.latest(tokens, priority, deadline, now))
         try:
             async with asyncio.timeout_at(until if until < math.inf else None):
                 return await waiting.seat

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from onrecord_server.checking.meter import Meter
 from onrecord_server.checking.work import Work
 from onrecord_server.nli.base import padding_tokens
 from onrecord_server.nli.models import Hand
+
+_log = logging.getLogger(__name__)
 
 Deliver = Callable[[Sequence[Work], Sequence[object], tuple[float, float]], None]
 """A batch, an outcome for each of its jobs, and from when to when it was computed (time.perf_counter)."""
@@ -55,9 +58,12 @@ class ModelThreads:
             thread.start()
 
     async def join(self, seconds: float) -> None:
-        """Wait for each to end, so long at most."""
+        """Wait for all to end, so long at most."""
+        until = time.monotonic() + seconds
         for thread in self._threads:
-            await asyncio.to_thread(thread.join, seconds)
+            await asyncio.to_thread(thread.join, max(0.0, until - time.monotonic()))
+        if any(thread.is_alive() for thread in self._threads):
+            _log.warning("a model has not come back from a batch within %g s; it is not waited for", seconds)
 
     def _run(
         self, loop: asyncio.AbstractEventLoop, number: int, deliver: Deliver, died: Callable[[BaseException], None]

@@ -7,6 +7,9 @@ import math
 _MEMORY = 0.98  # weight of what was seen before, a batch
 _LONG_MEMORY = 0.99  # the same, a caller: what it teaches is about those who were let in a while ago
 _LATE = 0.03  # share of callers who may be in for longer than was foreseen
+_HALF_LIFE = 5.0  # seconds in which half of what is added is forgotten: those who are refused teach nothing
+_CLIP = 4.0  # mean deviations, and a moment, that a caller may be off by and count in full
+_MOMENT = 0.05  # seconds
 _STEP = 0.5  # mean deviations by which what is added for that moves, most of it at each who is
 _NEEDED = 3  # batches of different sizes before anything is promised
 
@@ -70,29 +73,37 @@ class Foresight:
     Beside the model a caller waits for the search, for Python and for other programs on the machine; all of that grows
     with load. A fixed part and a factor are learnt as in Pace, and what all but `_LATE` of the callers stay below that
     line by (a quantile by stochastic approximation: Robbins and Monro, 1951): a caller who is let in is to be done in
-    time nearly always, not every other time.
+    time nearly always, not every other time. What is far off counts less (as Huber, 1964): all who were in while the
+    machine stood still would teach the same once each. Instants are of one clock, seconds.
     """
 
     def __init__(self) -> None:
         self._line = Pace(1.0, _LONG_MEMORY)  # "tokens" are milliseconds expected
         self._deviation = 0.0
         self._margin = 0.0
+        self._at = 0.0  # when the margin was that
 
-    def saw(self, expected: float, took: float) -> None:
+    def saw(self, expected: float, took: float, now: float) -> None:
         """A caller who was expected to be in so long, in seconds, was in for so long."""
         x = round(1e3 * expected)
         if self._line.measured:
-            off = took - self._seconds(x)
+            self._margin, self._at = self._margin_at(now), now
+            line, most = self._seconds(x), _CLIP * self._deviation + _MOMENT
+            took = min(max(took, line - most), line + most)
+            off = took - line
             self._deviation = _LONG_MEMORY * self._deviation + (1 - _LONG_MEMORY) * abs(off)
             step = _STEP * self._deviation
             self._margin = max(0.0, self._margin + (step * (1 - _LATE) if off > self._margin else -step * _LATE))
         self._line.saw(x, took)
 
-    def seconds(self, expected: float) -> float:
+    def seconds(self, expected: float, now: float) -> float:
         """How long a caller may be in for whom the queue says `expected`, in seconds; never less than that."""
         if not self._line.measured:
             return expected
-        return max(expected, self._seconds(round(1e3 * expected)) + self._margin)
+        return max(expected, self._seconds(round(1e3 * expected)) + self._margin_at(now))
+
+    def _margin_at(self, now: float) -> float:
+        return self._margin * math.exp2(-max(0.0, now - self._at) / _HALF_LIFE)
 
     def _seconds(self, x: int) -> float:
         return self._line.fixed + self._line.each * x

@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 _ENCODE_CHUNK = 64  # pairs tokenised at a time, so that a small request need not wait for a large one
 _SMALL_BATCH = 4  # a bulk batch is a quarter of a full one while interactive callers are in, and shortly after
-_JOIN_SECONDS = 30.0  # the batch that runs when the worker stops is let finish
+_JOIN_SECONDS = 10.0  # the batch that runs when the worker stops is let finish
 
 
 class InferenceWorker:
@@ -375,13 +375,15 @@ class InferenceWorker:
             others: list[Request] = []
             for request in work.waiters:
                 deadline = request.seat.deadline
-                (late if deadline is not None and deadline <= work.latest else others).append(request)
+                (late if deadline is not None and deadline <= work.given_up else others).append(request)
             for request in late:
                 if not request.done.done():
                     request.done.set_exception(_too_late())
             if others:  # they have come since
                 work.dead = False
                 self._enqueue([work])
+            elif self._in_flight.get(work.key) is work:  # nor may anybody come to wait for it from now on
+                del self._in_flight[work.key]
 
     def _send_away(self, error: Callable[[], OnrecordError]) -> None:
         for request in self._requests:

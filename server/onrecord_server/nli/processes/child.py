@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from onrecord_server.domain.errors import ConfigError, OnrecordError
@@ -50,6 +51,7 @@ class _Kept(logging.Handler):
 
 def keep(control: Connection, sockets: Sequence[Connection], load: Load) -> int:
     """Load, fork a hand for each socket, and wait. Returns the exit status."""
+    _call_it("onrecord-keeper")
     choice = ModelChoice(**json.loads(control.recv_bytes()))
     kept = _Kept()
     logger = logging.getLogger("onrecord_server")
@@ -103,11 +105,12 @@ def _fork(control: Connection, sockets: Sequence[Connection], scorer: PairScorer
     gc.collect()
     gc.freeze()  # a collection would write on pages that the hands share
     pids = []
-    for own in sockets:
+    for number, own in enumerate(sockets):
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
+                _call_it(f"onrecord-hand-{number}")
                 control.close()
                 for other in sockets:  # or nobody would hear that the server has hung up on another one
                     if other is not own:
@@ -131,6 +134,12 @@ def _wait(control: Connection, pids: set[int]) -> int:
         if status:
             _tell(control, {"died": os.waitstatus_to_exitcode(status)})
     return 0
+
+
+def _call_it(name: str) -> None:
+    """Name this process, for `ps -o comm` and `top`."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
 
 
 def _tell(control: Connection, what: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -26,7 +27,10 @@ from onrecord_server.nli.models import Hand, ModelChoice, Models
 from onrecord_server.nli.processes.messages import Failure, pack_pairs, pack_texts, unpack_answer
 from onrecord_server.nli.tokens import PairTokenizer
 
+_log = logging.getLogger(__name__)
+
 _END_SECONDS = 5.0  # for the processes to end by themselves; a batch takes less
+_WORD_SECONDS = 1.0  # for the keeper's word on a hand that is gone
 # One thread in a process that forks, and that has one core: libraries would start theirs as they are loaded
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -38,19 +42,21 @@ class RemoteFailure(Exception):
 class Line:
     """A socket to one hand. Any thread may ask; one at a time is served."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, why_gone: Callable[[], str]) -> None:
+        """why_gone: what to say when nobody is at the other end any more; may block for a moment."""
         self.padding_tokens = 0
         self._connection = connection
+        self._why_gone = why_gone
         self._turn = threading.Lock()
 
     def ask(self, request: bytes) -> FloatArray:
-        """The rows of the answer. ModelError, RemoteFailure; ModelUnusable when the process is gone."""
+        """The rows of the answer. ModelError, RemoteFailure; _Gone when the process is."""
         with self._turn:
             try:
                 self._connection.send_bytes(request)
                 answer = unpack_answer(self._connection.recv_bytes())
-            except (EOFError, OSError) as error:
-                raise _Gone("a model's process is gone") from error
+            except (EOFError, OSError):
+                raise _Gone(self._why_gone()) from None
         if isinstance(answer, Failure):
             raise ModelError(answer.message) if answer.kind == "ModelError" else RemoteFailure(answer.trace)
         rows, padding = answer
@@ -142,14 +148,20 @@ class Apart:
                 pass_fds=[there.fileno() for there in theirs],
                 env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # the server's own says where it serves, and nothing else
+                # the server's own stdout says where it serves, no more; with stderr closed, 2 is something else
+                stdout=subprocess.DEVNULL if sys.stderr is None else 2,
+                stderr=subprocess.DEVNULL if sys.stderr is None else None,
+                process_group=0,  # Ctrl-C is for the server
             )
         finally:
             for there in theirs:
                 there.close()
         control, *lines = (Connection(here.detach()) for here, _ in pairs)
         self._control = control
-        self._lines = [Line(line) for line in lines]
+        self._lines = [Line(line, self._why_gone) for line in lines]
+        self._forked: list[int] = []
+        self._end = "is gone"  # how the first process ended that did
+        self._ended = threading.Event()
         self._loaded = False
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -170,6 +182,7 @@ class Apart:
             line.close()
         self._lines = self._lines[: hello["hands"]]
         self._loaded = True
+        self._forked = hello["forked"]
         return self._models(hello)
 
     def _models(self, hello: dict[str, Any]) -> Models:
@@ -186,7 +199,7 @@ class Apart:
         )
         both = [(scorer.on(line), RemoteEncoder(encoder, hello["dimension"], line)) for line in self._lines]
         hands = [Hand(*one, one) for one in both]
-        return Models(scorer, both[0][1], hands, hello["batch_tokens"], [self._keeper.pid, *hello["forked"]])
+        return Models(scorer, both[0][1], hands, hello["batch_tokens"], [self._keeper.pid, *self._forked])
 
     def watch(self, on_death: Callable[[BaseException], None]) -> None:
         """See ModelHost."""
@@ -196,7 +209,13 @@ class Apart:
     def _watch(self, on_death: Callable[[BaseException], None]) -> None:
         said = self._hear()
         if not self._closed.is_set():
-            on_death(ModelUnusable(f"a process with the models {_end(said['died'] if said else self._keeper.wait())}"))
+            self._end = _end(said["died"] if said else self._keeper.wait())
+            self._ended.set()
+            on_death(ModelUnusable(self._why_gone()))
+
+    def _why_gone(self) -> str:
+        self._ended.wait(_WORD_SECONDS)
+        return f"a process with the models {self._end}"
 
     def _hear(self) -> dict[str, Any] | None:
         """What the keeper says next; None when it is gone."""
@@ -217,8 +236,11 @@ class Apart:
             self._keeper.kill()
         try:
             self._keeper.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._keeper.kill()
+        except subprocess.TimeoutExpired:  # one of them is stopped, say, or the machine has no time for it
+            _log.warning("the models' processes do not end; killing them")
+            for process in (*self._forked, self._keeper.pid):  # the keeper has not waited for those that run
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             self._keeper.wait()
         if self._watcher:
             self._watcher.join(_END_SECONDS)
