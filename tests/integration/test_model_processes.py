@@ -253,3 +253,11 @@ def test_what_was_logged_while_loading_is_logged_here(
     caplog.set_level(logging.INFO)
     apart("talks").load()
     assert ("onrecord_server.brittle", logging.INFO, "loaded as asked") in caplog.record_tuples
+
+
+def test_a_process_that_is_stopped_is_killed_at_the_end(apart: Callable[..., Apart]) -> None:
+    host = apart()
+    processes = processes_of(host.load())
+    os.kill(processes[0], signal.SIGSTOP)
+    host.close()
+    assert ended(*processes)
