@@ -138,3 +138,14 @@ def test_terminal_too_narrow_to_draw_on(
 def test_stdin_for_two_files(at_server: Run, arguments: tuple[str, ...]) -> None:
     done = at_server(*arguments, stdin=b"It rains.")
     assert (done.status, done.err) == (2, 'onrecord: stdin ("-") can be read only once; give it once\n')
+
+
+def test_a_name_that_no_collection_can_have_is_refused_at_once(at_server: Run, tmp_path: Path) -> None:
+    out = tmp_path / "verdicts.jsonl"
+    out.write_text("kept\n")
+    (tmp_path / "claims.jsonl").write_text(GOOD)
+    done = at_server("batch", str(tmp_path / "claims.jsonl"), "--collection", "No Such!", "-o", str(out))
+    assert done.status == 2
+    assert done.err.count("\n") == 1
+    assert "--collection" in done.err
+    assert out.read_text() == "kept\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,9 +42,23 @@ def _kept_setting(*declarations: str, **attributes: Any) -> Callable[[Function],
     return setting(*declarations, expose_value=False, callback=_keep, **attributes)
 
 
-collection_option = setting(
-    "--collection", default="default", show_default=True, metavar="ID", help="Collection of statements."
-)
+_COLLECTION = re.compile(r"(collections/)?[a-z0-9][a-z0-9-]{0,62}")
+
+
+def _named(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse what no collection can be called, once, before anything is done."""
+    if value and not _COLLECTION.fullmatch(value):
+        raise click.BadParameter('ids are 1 to 63 characters of a-z, 0-9 and "-", beginning with a letter or digit')
+    return value
+
+
+def _collection_setting(**attributes: Any) -> Callable[[Function], Function]:
+    shown: dict[str, Any] = {"default": "default", "show_default": True, "metavar": "ID"}
+    return setting("--collection", help="Collection of statements.", **shown, **attributes)
+
+
+collection_option = _collection_setting(callback=_named)
+any_collection_option = _collection_setting()  # for `bench`, which measures refusals, too
 timeout_option = setting(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onrecord.cli._files import refuse_stdin_twice
-from onrecord.cli._options import collection_option, connect, json_option, setting, target_option
+from onrecord.cli._options import any_collection_option, connect, json_option, setting, target_option
 from onrecord.cli._output import refuse_unwritable, write_lines
 from onrecord.cli._progress import working
 from onrecord.cli._report import complain, emit
@@ -67,7 +67,7 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gener
     help="Statements (.jsonl) or documents to serve, with --serve. Repeatable.  [default: made-up ones]",
 )  # fmt: skip
 @click.option("--pairs", metavar="FILE", help="Premises and hypotheses to send.  [default: claims with statements]")
-@collection_option
+@any_collection_option
 @click.option(
     "--concurrency", type=click.IntRange(1, 10_000), metavar="N", help="Closed loop: N callers.  [default: 8]"
 )
