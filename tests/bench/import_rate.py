@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
-from common import figure, serve_arguments, served
+from common import family, figure, serve_arguments, served
 
 from onrecord.v1 import statement_pb2 as statement
 from onrecord.v1 import statement_service_pb2 as pb
@@ -58,9 +58,9 @@ def messages(texts: Sequence[str], parent: str, defer_index: bool) -> Iterator[p
 
 
 def cpu_of(process: int) -> float:
-    """CPU seconds of a process so far (Linux)."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    """CPU seconds of a server and its models' processes so far (Linux)."""
+    times = (Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13] for one in family(process))
+    return sum(int(user) + int(system) for user, system in times) / 100
 
 
 def imported(stub: pb_grpc.StatementServiceStub, texts: Sequence[str], parent: str, defer_index: bool) -> float:
@@ -127,7 +127,7 @@ def main() -> int:
     parser.add_argument("--deferred", type=int, default=100_000, help="statements without embeddings")
     parser.add_argument("--words", type=int, help="cut the statements that are deferred to so many words")
     parser.add_argument("--only", choices=("floor", "deferred"))
-    parser.add_argument("--model", default="fake", help="of no matter here; it is not used")
+    parser.add_argument("--model", default="builtin", help="not used; with a fake one embedding would run in threads")
     parser.add_argument("--encoder", default="builtin")
     parser.add_argument("--precision", default="auto")
     given = parser.parse_args()
