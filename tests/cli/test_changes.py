@@ -152,7 +152,7 @@ def test_a_killed_import_is_resumed_and_nothing_stored_twice(
 def test_an_interrupted_import_says_how_far_it_is(
     at_server: Run, spawn: Spawn, server: str, collection: str, tmp_path: Path, number: int, status: int
 ) -> None:
-    path = statements(tmp_path / "s.jsonl", 20_000)
+    path = statements(tmp_path / "s.jsonl", 200_000)  # seconds, of which the first is enough
     command = ("statements", "import", path, "--collection", collection)
     process = spawn(*command, "--target", server, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     folder = Path(os.environ["XDG_STATE_HOME"], "onrecord", "imports")
