@@ -114,7 +114,8 @@ class ChannelTransport:
     def stream(self, method: Callable[..., Any], requests: Any, timeout: float | None) -> Generator[Any, None, None]:
         """See `Transport`. Raises the errors of this package only."""
         try:
-            call = method(requests, timeout=timeout, metadata=self._endpoint.metadata)
+            with Uninterrupted(_nothing):
+                call = method(requests, timeout=timeout, metadata=self._endpoint.metadata)
         except ValueError:
             if not self._closed:
                 raise
@@ -159,7 +160,8 @@ class ChannelTransport:
         """Close the channel; calls in flight are cancelled. Idempotent."""
         self._closed = True
         if self._channel is not None and self._process == os.getpid():
-            self._channel.close()
+            with Uninterrupted(_nothing):
+                self._channel.close()
 
     def _failure(self, error: grpc.RpcError, timeout: float | None) -> Exception:
         failure = for_caller(from_rpc_error(error, target=self.target, timeout=timeout, answered_before=self._answered))
