@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onrecord_server.nli.layout import lay_out, padded, round_up
+from onrecord_server.nli.layout import lay_out, padded, round_up, row_counts
 
 
 @given(st.lists(st.integers(1, 512), min_size=1, max_size=40))
@@ -45,11 +45,25 @@ def test_few_groups_and_little_padding(lengths: list[int], most_groups: int, mos
     assert sum(g.count * g.width for g in groups) <= (1 + most_padding) * sum(lengths)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_every_number_of_rows_can_be_told_before(device: str) -> None:
+    where = torch.device(device)
+    assert row_counts(700, where) == sorted({round_up(n, where) for n in range(1, 701)})
+
+
+def test_a_gpu_sees_fewer_still_and_pads_little_of_what_keeps_it_busy() -> None:
+    gpu = torch.device("cuda")
+    counts = row_counts(16_384, gpu)
+    assert len(counts) <= 32
+    assert counts[-1] == 16_384
+    assert all(n <= round_up(n, gpu) <= 1.5 * n + 32 for n in range(1, 4_097))
+    assert all(n <= round_up(n, gpu) <= n + n // 8 for n in range(4_097, 16_385, 97))
+
+
 def test_products_see_few_numbers_of_rows() -> None:
     cpu = torch.device("cpu")
     rounded = [round_up(n, cpu) for n in range(1, 8_193)]
     assert len(set(rounded[:512])) <= 40  # each costs a compilation of every product, and its memory
     assert len(set(rounded)) <= 120
     assert all(n <= m <= n + max(15, n // 16) for n, m in enumerate(rounded, 1))
-    assert round_up(513, torch.device("cuda")) == 513
     assert lay_out([50] * 10).rows == lay_out([499]).rows == 512

@@ -76,6 +76,12 @@ class SentenceEncoder:
             twin._lanes = Lanes(cores)
         return twin
 
+    def prepare(self, tokens: int) -> None:
+        """See PackedBert.prepare; nothing for another trunk."""
+        if self._lanes and isinstance(self._trunk, PackedBert):
+            share_products(self._lanes.threads)
+            self._trunk.prepare(tokens)
+
     @property
     def padding_tokens(self) -> int:
         """Padding that the trunk has computed so far; 0 for one that does not pad."""

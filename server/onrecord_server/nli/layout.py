@@ -12,7 +12,9 @@ from torch import Tensor
 
 # torch's attention takes a row of scores 16 at a time and what is left over one by one: 60 cost more than 64
 _STEP = 16
-_CALL = 50  # what one more group costs, in padded places: gathers, views and a dozen calls
+# What one more group costs, in padded places: gathers, views and a dozen calls. A GPU does ten times as much meanwhile.
+_CALL = 50
+_CALL_CUDA = 500
 _LOOKED_AT = 512  # a place in a sequence so long costs twice what it does in a short one: all others look at it
 
 
@@ -25,7 +27,7 @@ class Group:
 
     `rows`: packed row of each padded place, shape (count * width), None when nothing is padded. `kept`: padded places
     that hold a token, in packed order. `mask`: shape (count, 1, 1, width), to be added to the scores: 0 where a token
-    is, -inf elsewhere; fp32.
+    is, -inf elsewhere; in the states' format.
     """
 
     first: int
@@ -53,22 +55,22 @@ class Layout:
     rows: int
 
 
-def lay_out(counts: Sequence[int], device: torch.device | None = None) -> Layout:
-    """How sequences of these lengths are packed. device: where the states will be, the CPU by default."""
+def lay_out(counts: Sequence[int], device: torch.device | None = None, states: torch.dtype = torch.float32) -> Layout:
+    """How sequences of these lengths are packed. device, states: where the states will be and their format."""
     device = device or torch.device("cpu")
     unsorted = np.array(counts, dtype=np.int64)
     order = np.argsort(-unsorted, kind="stable")
     lengths = unsorted[order]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     groups = []
-    for i, k, width in _cut(lengths):
+    for i, k, width in _cut(lengths, _CALL_CUDA if device.type == "cuda" else _CALL):
         rows = kept = mask = None
         if lengths[k - 1] < width:
             held = np.arange(width) < lengths[i:k, None]
             # a padded place reads the sequence's first row: any finite numbers do, the mask hides them
             places = np.where(held, starts[i:k, None] + np.arange(width), starts[i:k, None])
             rows, kept = on(device, places.ravel()), on(device, np.flatnonzero(held))
-            mask = on(device, np.where(held, np.float32(0), np.float32(-np.inf)))[:, None, None, :]
+            mask = on(device, np.where(held, np.float32(0), np.float32(-np.inf))).to(states)[:, None, None, :]
         groups.append(Group(int(starts[i]), int(starts[k]), k - i, width, rows, kept, mask))
     tokens = int(starts[-1])
     places = on(device, starts[:-1])
@@ -80,16 +82,27 @@ def lay_out(counts: Sequence[int], device: torch.device | None = None) -> Layout
 def round_up(rows: int, device: torch.device) -> int:
     """Rows that a product is best given where there are so many: on a CPU up to 15 more, of many a sixteenth.
 
-    oneDNN compiles a product anew for each number of rows: some 5 ms and 0.7 MiB, where 500 rows take 0.5 ms. So there
-    are to be few such numbers, and multiples of 16 are the fastest ones.
+    Libraries prepare a product anew for each number of rows, so there are to be few such numbers. oneDNN compiles it:
+    some 5 ms and 0.7 MiB, where 500 rows take 0.5 ms; multiples of 16 are the fastest ones. cuBLAS chooses and loads a
+    kernel, which takes longer than a forward; up to 4,096 rows a GPU is waiting for its next kernel anyway.
     """
+    octave = 1 << ((rows - 1).bit_length() - 1) if rows > 1 else 1  # the largest power of two below
     if device.type == "cuda":
-        return rows
-    step = 8 if rows <= 64 else max(16, (1 << (rows - 1).bit_length()) // 32)
+        step = max(32, octave // (2 if rows <= 4_096 else 8))
+    else:
+        step = 8 if rows <= 64 else max(16, octave // 16)
     return -(-rows // step) * step
 
 
-def _cut(lengths: IntArray) -> list[tuple[int, int, int]]:
+def row_counts(most: int, device: torch.device) -> list[int]:
+    """Every number of rows that `round_up` makes of 1 to `most`, ascending."""
+    counts = [round_up(1, device)]
+    while counts[-1] < most:
+        counts.append(round_up(counts[-1] + 1, device))
+    return counts
+
+
+def _cut(lengths: IntArray, call: int) -> list[tuple[int, int, int]]:
     """Groups of sequences that lie longest first, as (first, last + 1, width).
 
     Sequences of like width, rounded up, are a run; of all ways to join neighbouring runs the cheapest is found.
@@ -104,7 +117,7 @@ def _cut(lengths: IntArray) -> list[tuple[int, int, int]]:
     for i, width in enumerate(run_widths):
         place = width * (1 + width / _LOOKED_AT)
         for j in range(i + 1, runs + 1):
-            cost = least[i] + _CALL + (ends[j] - ends[i]) * place
+            cost = least[i] + call + (ends[j] - ends[i]) * place
             if cost < least[j]:
                 least[j], joined_from[j] = cost, i
     groups = []

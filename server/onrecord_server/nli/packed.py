@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded, round_up
+from onrecord_server.nli.layout import Group, Layout, lay_out, on, padded, round_up, row_counts
 from onrecord_server.nli.products import Arithmetic, Linear
 
 
@@ -57,23 +57,35 @@ class PackedLayers:
         self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], names: Sequence[str], arithmetic: Arithmetic
     ) -> None:
         self._heads = int(config["num_attention_heads"])
+        self._width = int(config["hidden_size"])
         self._eps = float(config["layer_norm_eps"])
-        self._format = arithmetic.states
+        self._device, self._format = arithmetic.device, arithmetic.states
         self._layers = [_read_layer(tensors, name, arithmetic) for name in names]
 
     def __call__(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for every token, shape of `states`, in the arithmetic's format."""
-        tall = _tall(states, layout.rows, self._format)
+        tall = heightened(states, layout.rows, self._format)
         for layer in self._layers:
             tall = self._run(layer, tall, layout)
         return tall[: layout.tokens]
 
     def first(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for each sequence's first token, in packed order."""
-        tall = _tall(states, layout.rows, self._format)
+        tall = heightened(states, layout.rows, self._format)
         for layer in self._layers[:-1]:
             tall = self._run(layer, tall, layout)
         return self._run(self._layers[-1], tall, layout, first_only=True)[: len(layout.starts)]
+
+    def prepare(self, tokens: int) -> None:
+        """Compute a layer on every number of rows that so many tokens make, and on fewer.
+
+        What libraries make for each of them (see round_up) is made then; all layers are of one shape.
+        """
+        for rows in row_counts(tokens, self._device):
+            whole, rest = divmod(rows, _USUAL_TOKENS)
+            lengths = [_USUAL_TOKENS] * whole + ([rest] if rest else [])
+            states = torch.zeros(rows, self._width, dtype=self._format, device=self._device)
+            self._run(self._layers[0], states, lay_out(lengths, self._device, self._format))
 
     def _run(self, layer: _Layer, states: Tensor, layout: Layout, *, first_only: bool = False) -> Tensor:
         """One layer, of layout.rows. first_only: just for each sequence's first token, and some rows after these."""
@@ -81,8 +93,8 @@ class PackedLayers:
         if first_only:
             # of all other tokens only keys and values are looked at; the rest of this layer is not computed for them
             rows = round_up(len(layout.starts), states.device)
-            states = _tall(states.index_select(0, layout.starts), rows, states.dtype)
-            mixed = _tall(self._attend_first(qkv, layout), rows, states.dtype)
+            states = heightened(states.index_select(0, layout.starts), rows, states.dtype)
+            mixed = heightened(self._attend_first(qkv, layout), rows, states.dtype)
         else:
             mixed = self._attend(qkv, layout)
         states = normalised(layer.attention_out(mixed).add_(states), layer.attention_norm, self._eps)
@@ -94,7 +106,7 @@ class PackedLayers:
         out[layout.tokens :] = 0
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
-            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=_mask(group, qkv))
+            mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=group.mask)
             mixed = mixed.transpose(1, 2).reshape(group.count * group.width, width)
             rows = out[group.first : group.last]
             if group.kept is None:
@@ -107,7 +119,7 @@ class PackedLayers:
         parts = []
         for group in layout.groups:
             q, k, v = self._split(padded(qkv, group), group)
-            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=_mask(group, qkv))
+            mixed = functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=group.mask)
             parts.append(mixed.transpose(1, 2).reshape(group.count, -1))
         return torch.cat(parts)
 
@@ -118,29 +130,37 @@ class PackedLayers:
         return queries, keys, values
 
 
+_USUAL_TOKENS = 64  # of a pair of sentences
+
+
 class PackedBert:
     """A BERT trunk. `prefix`: what its tensors' names begin with ("bert." in a classifier)."""
 
     def __init__(
         self, tensors: Mapping[str, Tensor], config: Mapping[str, Any], prefix: str, arithmetic: Arithmetic
     ) -> None:
-        self._device = arithmetic.device
+        self._device, self._format = arithmetic.device, arithmetic.states
         self._embeddings = Embeddings(tensors, prefix + "embeddings.", float(config["layer_norm_eps"]), self._device)
         names = [f"{prefix}encoder.layer.{i}." for i in range(int(config["num_hidden_layers"]))]
         self._layers = PackedLayers(tensors, config, names, arithmetic)
+
+    def prepare(self, tokens: int) -> None:
+        """Have ready what batches of up to so many tokens need: the first of each size costs no more than others."""
+        with torch.inference_mode():
+            self._layers.prepare(tokens)
 
     def first_states(self, ids: Sequence[Sequence[int]], second_starts: Sequence[int]) -> Tensor:
         """Last hidden state of each sequence's first token, shape (len(ids), width), in the order given.
 
         second_starts: index of the first token of type 1 in each sequence.
         """
-        layout = lay_out([len(i) for i in ids], self._device)
+        layout = lay_out([len(i) for i in ids], self._device, self._format)
         return _unsorted(self._layers.first(self._embeddings(layout, ids, second_starts), layout), layout)
 
     def mean_states(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Mean of the last hidden states over each sequence's tokens, shape (len(ids), width), in the order given."""
         lengths = [len(i) for i in ids]
-        layout = lay_out(lengths, self._device)
+        layout = lay_out(lengths, self._device, self._format)
         states = self._layers(self._embeddings(layout, ids, lengths), layout).float()
         means = torch.segment_reduce(states, "mean", lengths=layout.lengths.to(self._device), axis=0)
         return _unsorted(means, layout)
@@ -192,17 +212,13 @@ def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tenso
     return functional.layer_norm(states, states.shape[1:], *norm, eps)
 
 
-def _tall(states: Tensor, rows: int, dtype: torch.dtype) -> Tensor:
+def heightened(states: Tensor, rows: int, dtype: torch.dtype) -> Tensor:
     """The states in a format, with zeros below them up to so many rows."""
     if len(states) == rows:
         return states.to(dtype)
     tall = states.new_zeros(rows, states.shape[1], dtype=dtype)
     tall[: len(states)] = states
     return tall
-
-
-def _mask(group: Group, states: Tensor) -> Tensor | None:
-    return None if group.mask is None else group.mask.to(states.dtype)
 
 
 def _unsorted(rows: Tensor, layout: Layout) -> Tensor:

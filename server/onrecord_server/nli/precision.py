@@ -58,6 +58,7 @@ def arithmetic(precision: str, device: torch.device = CPU) -> Arithmetic:
             raise ConfigError("precision int8 is for CPUs; choose bf16 or fp32 on CUDA")
         if precision == "auto":
             precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it makes a plan for each shape of a group, which takes longer
         return plain(precision, {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32), device)
     if precision == "int8":
         if not has_onednn():
@@ -114,7 +115,7 @@ def _trial(
         took: list[float] = []
 
         def compute(hand: Sequence[int]) -> Tensor:
-            layout = lay_out([lengths[i] for i in hand])
+            layout = lay_out([lengths[i] for i in hand], states=candidate.states)
             states = ramp.expand(sum(lengths[i] for i in hand), -1).contiguous()
             began = time.thread_time()  # what others take of the cores meanwhile is not the format's fault
             out = made[0](states, layout)[layout.starts]

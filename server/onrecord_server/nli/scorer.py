@@ -16,8 +16,9 @@ from onrecord_server.nli.base import EncodedPair, FloatArray, padding_tokens
 from onrecord_server.nli.calibration import Calibration, Uncalibrated, softmax
 from onrecord_server.nli.files import ModelFiles
 from onrecord_server.nli.labels import LABELS
-from onrecord_server.nli.lanes import Lanes
-from onrecord_server.nli.packed import PackedBert
+from onrecord_server.nli.lanes import Lanes, share_products
+from onrecord_server.nli.layout import round_up, row_counts
+from onrecord_server.nli.packed import PackedBert, heightened
 from onrecord_server.nli.products import Arithmetic, plain
 from onrecord_server.nli.tokens import PairTokenizer
 
@@ -60,19 +61,34 @@ class PackedClassifier:
         twin._lanes, twin.threads = Lanes(cores), cores
         return twin
 
+    def prepare(self, tokens: int) -> None:
+        """See PackedBert.prepare."""
+        share_products(self.threads)
+        self._trunk.prepare(tokens)
+        device, width = self._pooler[0].device, self._pooler[0].shape[1]
+        with torch.inference_mode():
+            for rows in row_counts(tokens // _FEWEST_TOKENS, device):
+                self._outputs(torch.zeros(rows, width, device=device))
+
     def logits(self, batch: Sequence[EncodedPair]) -> FloatArray:
         """Shape (len(batch), outputs), columns as the model has them."""
 
         def compute(hand: Sequence[int]) -> torch.Tensor:
             pairs = [batch[i] for i in hand]
             first = self._trunk.first_states([p.ids for p in pairs], [p.hypothesis_start for p in pairs])
-            pooled = torch.tanh(torch.nn.functional.linear(first.float(), *self._pooler))
-            return torch.nn.functional.linear(pooled, *self._head).cpu()
+            return self._outputs(first).cpu()
 
         logits: FloatArray = self._lanes.run(compute, [len(pair) for pair in batch]).numpy()
         return logits
 
+    def _outputs(self, first: torch.Tensor) -> torch.Tensor:
+        """From the last states of the first tokens."""
+        rows = heightened(first, round_up(len(first), first.device), torch.float32)
+        pooled = torch.tanh(torch.nn.functional.linear(rows, *self._pooler))
+        return torch.nn.functional.linear(pooled, *self._head)[: len(first)]
 
+
+_FEWEST_TOKENS = 8  # of a pair, usually: so many pairs a batch may have
 _NEUTRAL = tuple(float(label == "neutral") for label in LABELS)
 
 
@@ -136,6 +152,11 @@ class ClassifierScorer:
         twin = copy.copy(self)
         twin._classifier = self._classifier.on_cores(cores)
         return twin
+
+    def prepare(self, tokens: int) -> None:
+        """See PackedBert.prepare; nothing for another classifier."""
+        if isinstance(self._classifier, PackedClassifier):
+            self._classifier.prepare(tokens)
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedPair]:
         """Tokenise; any thread may. ClaimTooLongForModel when a hypothesis fills the model's window alone."""

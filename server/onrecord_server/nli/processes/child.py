@@ -156,17 +156,20 @@ def load(choice: ModelChoice, sockets: int) -> tuple[tuple[PairScorer, TextEncod
 
     both = load_both(replace(choice, threads=1))
     scorer, encoder = cast("ClassifierScorer", both[0]), cast("SentenceEncoder", both[1])  # no fakes, these
+    tokens, on_cpu = batch_tokens(choice.model, choice.device), find_device(choice.device).type == "cpu"
+    for model in (scorer, encoder):  # all hands share what is made now
+        model.prepare(tokens)
     # a fork takes one thread along: others might have held a lock, and a GPU's context does not survive it
-    count = sockets if find_device(choice.device).type == "cpu" and _threads() == 1 else 1
+    count = sockets if on_cpu and _threads() == 1 else 1
     about = {
         "model": asdict(scorer.info),
         "encoder": asdict(encoder.info),
         "dimension": encoder.dimension,
         "folder": str(find_classifier(choice.model, choice.model_revision).folder),
         "tokenizer": scorer.tokenizer.to_json(),
-        "batch_tokens": batch_tokens(choice.model, choice.device),
+        "batch_tokens": tokens,
     }
-    each = sockets // count
+    each = sockets // count if on_cpu else 1  # a GPU is not shared out
     return (scorer.on_cores(each), encoder.on_cores(each)), count, about
 
 
