@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from onrecord_server.domain.types import ClaimAttribution, Span, Stance, Statement
 from onrecord_server.ingest import sentence_spans
@@ -38,8 +39,14 @@ def premises_for(statement: Statement, attribution: ClaimAttribution) -> list[Pr
 
 def _mentions(text: str, name: str) -> bool:
     """Whether the text holds the last word of the name, which is how people are referred to."""
+    last = _last_word(name)
+    return last is not None and last.search(text) is not None
+
+
+@lru_cache(maxsize=2048)
+def _last_word(name: str) -> re.Pattern[str] | None:
     words = _WORD.findall(name)
-    return bool(words) and re.search(rf"\b{re.escape(words[-1])}\b", text) is not None
+    return re.compile(rf"\b{re.escape(words[-1])}\b") if words else None
 
 
 def window_spans(text: str, size: int = WINDOW_CODE_POINTS) -> list[Span]:

@@ -171,6 +171,7 @@ def _with_of(words: list[str], lows: list[str], countries: list[str]) -> NameRea
     return NameReading("", (), tuple(w for w in lows if w != "the"))
 
 
+@functools.lru_cache(maxsize=4096)
 def same_speaker(claimed: str, speaker: Speaker) -> bool:
     """Does `claimed`, a name as written in a claim, mean `speaker` by its name or one of its aliases?
 

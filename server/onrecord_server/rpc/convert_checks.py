@@ -48,7 +48,9 @@ def claim_from_proto(message: check_pb.Claim, field: str, violations: list[Field
     as_of = None
     if message.HasField("as_of"):
         as_of = timestamp_from_proto(message.as_of, f"{field}.as_of", violations)
-    chosen = filter_from_proto(message.filter, f"{field}.filter", violations)
+    chosen = None
+    if message.HasField("filter"):
+        chosen = filter_from_proto(message.filter, f"{field}.filter", violations)
     return Claim(text=message.text, speaker=message.speaker, as_of=as_of, filter=chosen)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from onrecord_server.domain.types import Relation
 from onrecord_server.domain.verdict import Guard
@@ -50,6 +51,7 @@ class Day:
         return same_year and (self.month, self.day) == (other.month, other.day)
 
 
+@lru_cache(maxsize=2048)
 def days(text: str) -> tuple[Day, ...]:
     """Days named in an English text, each once."""
     found = [Day(_MONTHS[m[1].lower()], int(m[2]), int(m[3] or 0)) for m in _MONTH_DAY.finditer(text)]
