@@ -109,7 +109,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
     StoreUnusable, ConfigError.
     """
     tagger = _tagger(config)
-    async with _model_host(config) as host, _open_store(config) as store:
+    async with _model_host(config, tagger=tagger is not None) as host, _open_store(config) as store:
         models = await asyncio.to_thread(host.load)
         scorer, encoder = models.scorer, models.encoder
         loop = asyncio.get_running_loop()
@@ -137,7 +137,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
             )
             indexer = Indexer(store, worker)
             indexer.start()
-            record = Record(store, worker, tagger, deferred=indexer.put)
+            record = Record(store, worker, models.tagger or tagger, deferred=indexer.put)
             try:
                 yield Engine(record, checker, worker, store, scorer.info, encoder.info, died, models.processes)
             finally:
@@ -158,7 +158,7 @@ async def _open_store(config: ServerConfig) -> AsyncIterator[StatementStore]:
 
 
 @asynccontextmanager
-async def _model_host(config: ServerConfig) -> AsyncIterator[ModelHost]:
+async def _model_host(config: ServerConfig, *, tagger: bool) -> AsyncIterator[ModelHost]:
     """Where the models will run, loading already if in processes of their own; ended on exit."""
     choice = ModelChoice(
         model=config.model,
@@ -170,7 +170,7 @@ async def _model_host(config: ServerConfig) -> AsyncIterator[ModelHost]:
         calibration=config.calibration,
         device=config.device,
     )
-    host = await asyncio.to_thread(start_models, choice, config.inference)
+    host = await asyncio.to_thread(start_models, choice, config.inference, tagger=tagger)
     try:
         yield host
     finally:

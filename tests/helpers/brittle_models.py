@@ -12,8 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -21,7 +19,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
-from onrecord_server.domain.types import ModelInfo
+from onrecord_server.domain.types import ModelInfo, Span, TaggedAttribution
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.models import ModelChoice
 from onrecord_server.nli.processes import child
@@ -47,6 +45,8 @@ def act(words: set[str]) -> None:
     """Do what the words say."""
     if "sick" in words:
         raise ModelError("the model does not like this")
+    if "unusable" in words:
+        raise ModelUnusable("weights that are damaged")
     if "wrong" in words:
         raise ValueError("of no use to a caller")
     if "panic" in words:
@@ -82,7 +82,16 @@ class Brittle:
         return np.array([(os.getpid(), len(text)) for text in texts], np.float32)
 
 
-def load(choice: ModelChoice, sockets: int) -> Any:
+class BrittleTagger:
+    """Finds the text's first sentence, with the process's number for a confidence, and the hints."""
+
+    def tag(self, text: str, sentences: Sequence[Span], hints: Sequence[TaggedAttribution]) -> list[TaggedAttribution]:
+        """See Tagger."""
+        act(set(text.split()))
+        return [TaggedAttribution(None, sentences[0], (), os.getpid()), *hints]
+
+
+def load(choice: ModelChoice, sockets: int) -> child.Loaded:
     """See child.Load. The model's name says how it goes."""
     if choice.model == "unusable":
         raise ModelUnusable("nothing there")
@@ -102,12 +111,11 @@ def load(choice: ModelChoice, sockets: int) -> Any:
         "tokenizer": tokenizer().to_json(),
         "batch_tokens": 32,
     }
-    models = Brittle()
-    return (models, models), 1 if choice.model == "single" else sockets, about
+    models, single = Brittle(), choice.model == "single"
+    return child.Loaded(models, models, 1 if single else sockets, not single, about)
 
 
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    control, *sockets = (Connection(int(number)) for number in sys.argv[1:])
-    sys.exit(child.keep(control, sockets, load))
+    sys.exit(child.keep(sys.argv[1:], load, BrittleTagger))

@@ -18,6 +18,7 @@ from tests.helpers import brittle_models
 
 from onrecord_server.checking.worker import InferenceWorker
 from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
+from onrecord_server.domain.types import Span, TaggedAttribution
 from onrecord_server.nli import ModelChoice, Models, start_models
 from onrecord_server.nli.models import Here
 from onrecord_server.nli.processes.host import Apart, RemoteFailure
@@ -34,8 +35,8 @@ def apart(tmp_path: Path) -> Iterator[Callable[..., Apart]]:
     """Starts a host of brittle models; ends those that are left."""
     hosts: list[Apart] = []
 
-    def start(model: str = "good", hands: int = 2) -> Apart:
-        hosts.append(Apart(ModelChoice(model, str(tmp_path)), hands, COMMAND))
+    def start(model: str = "good", hands: int = 2, *, tagger: bool = False) -> Apart:
+        hosts.append(Apart(ModelChoice(model, str(tmp_path)), hands, COMMAND, tagger=tagger))
         return hosts[-1]
 
     yield start
@@ -91,6 +92,48 @@ def test_models_that_cannot_be_shared_have_one_process(apart: Callable[..., Apar
     models = apart("single", hands=3).load()
     assert len(models.hands) == 1
     assert list(models.processes) == processes_of(models)
+    assert score(models, 0, "plain")[0] == 2
+
+
+@pytest.mark.parametrize("hands", [1, 2])
+def test_the_tagger_has_a_process_of_its_own(apart: Callable[..., Apart], hands: int) -> None:
+    models = apart(hands=hands, tagger=True).load()
+    assert models.tagger is not None
+    hint = TaggedAttribution(Span(3, 4), Span(5, 7), (Span(8, 9), Span(10, 12)), 0.1)
+    text = "plain \ud800 text"
+    first, *others = models.tagger.tag(text, [Span(0, 5), Span(6, 12)], [hint])
+    assert first.cue == Span(0, 5)
+    assert others == [hint]
+    processes = {*processes_of(models), int(first.confidence)}
+    assert len(processes) == hands + 1
+    assert processes == {*models.processes[1:]}
+
+
+def test_a_document_that_the_tagger_fails_on_says_why_and_the_next_is_read(apart: Callable[..., Apart]) -> None:
+    models = apart(tagger=True).load()
+    assert models.tagger is not None
+    for text, kind in (("sick", ModelError), ("unusable", ModelUnusable), ("wrong", RemoteFailure)):
+        with pytest.raises(kind):
+            models.tagger.tag(text, [Span(0, 4)], [])
+    assert len(models.tagger.tag("plain", [Span(0, 5)], [])) == 1
+
+
+def test_a_tagger_that_dies_is_told_of(apart: Callable[..., Apart]) -> None:
+    host = apart(tagger=True)
+    models = host.load()
+    assert models.tagger is not None
+    told: list[BaseException] = []
+    heard = threading.Event()
+    host.watch(lambda error: (told.append(error), heard.set()))
+    with pytest.raises(ModelUnusable, match="was ended by SIGKILL"):
+        models.tagger.tag("killed", [Span(0, 6)], [])
+    assert heard.wait(PATIENCE)
+    assert "was ended by SIGKILL" in str(told[0])
+
+
+def test_where_nothing_can_be_forked_the_tagger_has_no_process(apart: Callable[..., Apart]) -> None:
+    models = apart("single", tagger=True).load()
+    assert models.tagger is None
     assert score(models, 0, "plain")[0] == 2
 
 

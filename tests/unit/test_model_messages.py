@@ -7,14 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onrecord_server.domain.types import Span, TaggedAttribution
 from onrecord_server.nli.base import EncodedPair
 from onrecord_server.nli.processes.messages import (
+    Document,
     Failure,
+    pack_attributions,
+    pack_document,
     pack_failure,
     pack_pairs,
     pack_rows,
     pack_texts,
     unpack_answer,
+    unpack_attributions,
+    unpack_document,
     unpack_request,
 )
 
@@ -49,6 +55,20 @@ def test_rows(shape: tuple[int, int]) -> None:
     rows += 1  # whoever asked may write on it
 
 
+spans = st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)).map(lambda ends: Span(min(ends), max(ends)))
+attributions = st.lists(
+    st.builds(TaggedAttribution, st.none() | spans, spans, st.lists(spans, max_size=3).map(tuple), st.floats(0, 1)),
+    max_size=4,
+)
+
+
+@given(st.text(st.characters()), st.lists(spans, max_size=4), attributions)
+def test_documents_and_what_is_found_in_them(text: str, sentences: list[Span], hints: list[TaggedAttribution]) -> None:
+    document = Document(text, sentences, hints)
+    assert unpack_document(pack_document(document)) == document
+    assert unpack_attributions(pack_attributions(hints)) == hints
+
+
 def test_failure() -> None:
     failure = Failure("ModelError", "what \ud800 it was", "Traceback …")
-    assert unpack_answer(pack_failure(failure)) == failure
+    assert unpack_answer(pack_failure(failure)) == unpack_attributions(pack_failure(failure)) == failure

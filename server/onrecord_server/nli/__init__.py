@@ -119,8 +119,10 @@ def batch_tokens(model: str = BUILTIN, device: str = "auto") -> int:
     return 16_384 if find_device(device).type == "cuda" else 512
 
 
-def start_models(choice: ModelChoice, inference: str = "auto") -> ModelHost:
+def start_models(choice: ModelChoice, inference: str = "auto", *, tagger: bool = False) -> ModelHost:
     """Begin to load both models. inference: "processes" (Linux: of their own, one a core), "threads" (of this one).
+
+    tagger: in processes, have one for the attribution tagger, too; it loads at the first document.
 
     "auto" is processes where they are to be had; fakes run in threads in any case, as they compute nothing to speak of.
     Raises ConfigError where there are no such processes.
@@ -133,7 +135,7 @@ def start_models(choice: ModelChoice, inference: str = "auto") -> ModelHost:
     from onrecord_server.nli.cores import cores
     from onrecord_server.nli.processes.host import Apart
 
-    return Apart(choice, choice.threads or cores())
+    return Apart(choice, choice.threads or cores(), tagger=tagger)
 
 
 def _sleep_at_barriers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -34,4 +35,7 @@ class LazyTagger:
             if self._tagger is None:
                 self._tagger = self._load()
                 logger.info("attribution tagger loaded")
+                # out of the collector's sight: to look through torch's objects takes 70 ms, and nothing is answered then
+                gc.collect()
+                gc.freeze()
         return self._tagger.tag(text, sentences, hints)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onrecord_server.nli.base import CalibratedScorer, Divisible, PairScorer, TextEncoder
+from onrecord_server.nli.lazy import Tagger
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Models:
     """What was loaded. `scorer` and `encoder` say what they are, and tokenise; `hands` compute: one at least.
 
     batch_tokens: tokens of a batch that each hand is best given. processes: that hold the models, none for this one.
+    tagger: the attribution tagger, where it has a process.
     """
 
     scorer: CalibratedScorer
@@ -48,6 +50,7 @@ class Models:
     hands: Sequence[Hand]
     batch_tokens: int
     processes: Sequence[int] = ()
+    tagger: Tagger | None = None
 
 
 class ModelHost(Protocol):

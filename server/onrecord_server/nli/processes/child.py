@@ -1,4 +1,4 @@
-"""The keeper, which loads the models, and the hands, which it forks: `python -m onrecord_server.nli.processes.child`.
+"""The keeper, which loads the models, and the hands and the tagger's process, which it forks.
 
 The keeper is exec'd, so that it starts without any thread of the server, and it has one thread only when it forks. It
 ends when the server hangs up, or when a hand has died, which it tells first. Signals that mean the server (Ctrl-C in a
@@ -16,7 +16,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,17 +25,36 @@ from typing import TYPE_CHECKING, Any, cast
 from onrecord_server.domain.errors import ConfigError, OnrecordError
 from onrecord_server.nli.base import PairScorer, TextEncoder, padding_tokens
 from onrecord_server.nli.models import ModelChoice
-from onrecord_server.nli.processes.messages import Failure, pack_failure, pack_rows, unpack_request
+from onrecord_server.nli.processes.messages import (
+    Failure,
+    pack_attributions,
+    pack_failure,
+    pack_rows,
+    unpack_document,
+    unpack_request,
+)
 
 if TYPE_CHECKING:
+    from onrecord_server.nli import Tagger
     from onrecord_server.nli.encoder import SentenceEncoder
     from onrecord_server.nli.scorer import ClassifierScorer
 
 _PANIC = "PanicException"  # how a tokeniser written in Rust fails on an input that it was not made for; no Exception
 
-Load = Callable[[ModelChoice, int], tuple[tuple[PairScorer, TextEncoder], int, dict[str, Any]]]
-"""From the choice and the number of sockets: the models, how many hands may share them, and what the server has to
-know of them (see `load`)."""
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The models, how many hands may share them, whether this process may fork, and what the server is told of them."""
+
+    scorer: PairScorer
+    encoder: TextEncoder
+    hands: int
+    forks: bool
+    about: dict[str, Any]
+
+
+Load = Callable[[ModelChoice, int], Loaded]
+"""From the choice and the number of sockets. Raises ConfigError, ModelUnusable."""
 
 
 class _Kept(logging.Handler):
@@ -49,8 +69,13 @@ class _Kept(logging.Handler):
         self.lines.append((record.name, record.levelno, record.getMessage()))
 
 
-def keep(control: Connection, sockets: Sequence[Connection], load: Load) -> int:
-    """Load, fork a hand for each socket, and wait. Returns the exit status."""
+def keep(arguments: Sequence[str], load: Load, find_tagger: Callable[[], Tagger | None]) -> int:
+    """Load, fork a hand for each socket, and wait. Returns the exit status.
+
+    arguments: the file descriptors of the control socket, of the tagger's ("" for none) and of one for each hand.
+    """
+    control, *sockets = (Connection(int(number)) for number in arguments if number)
+    documents = sockets.pop(0) if arguments[1] else None
     _call_it("onrecord-keeper")
     choice = ModelChoice(**json.loads(control.recv_bytes()))
     kept = _Kept()
@@ -58,24 +83,30 @@ def keep(control: Connection, sockets: Sequence[Connection], load: Load) -> int:
     logger.addHandler(kept)
     logger.setLevel(logging.INFO)
     try:
-        models, count, about = load(choice, len(sockets))
+        loaded = load(choice, len(sockets))
     except OnrecordError as error:
         kind = "ConfigError" if isinstance(error, ConfigError) else "ModelUnusable"
         _tell(control, {"error": kind, "message": error.message, "log": kept.lines})
         return 0
     logger.removeHandler(kept)
-    hello = {**about, "hands": count, "log": kept.lines}
-    for socket in sockets[count:]:
+    hello = {**loaded.about, "hands": loaded.hands, "log": kept.lines}
+    for socket in sockets[loaded.hands :]:
         socket.close()
-    if count == 1:  # also where a fork would not do: a GPU's context does not survive it
-        _tell(control, {**hello, "forked": []})
-        return attend(sockets[0], *models)
-    pids = _fork(control, sockets[:count], *models)
-    _tell(control, {**hello, "forked": pids})
+    compute = partial(_compute, loaded.scorer, loaded.encoder)
+    if not loaded.forks:
+        if documents:
+            documents.close()
+        _tell(control, {**hello, "forked": [], "tagger": False})
+        return attend(sockets[0], compute)
+    work = [(f"onrecord-hand-{number}", socket, compute) for number, socket in enumerate(sockets[: loaded.hands])]
+    if documents:
+        work.append(("onrecord-tagger", documents, partial(_tag, find_tagger())))
+    pids = _fork(control, work)
+    _tell(control, {**hello, "forked": pids, "tagger": documents is not None})
     return _wait(control, set(pids))
 
 
-def attend(socket: Connection, scorer: PairScorer, encoder: TextEncoder) -> int:
+def attend(socket: Connection, answer: Callable[[bytes], bytes]) -> int:
     """Answer the requests on a socket until the other end hangs up."""
     while True:
         try:
@@ -83,17 +114,17 @@ def attend(socket: Connection, scorer: PairScorer, encoder: TextEncoder) -> int:
         except (EOFError, OSError):
             return 0
         try:
-            answer = _compute(message, scorer, encoder)
+            said = answer(message)
         except BaseException as error:
             if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
                 raise
             text = error.message if isinstance(error, OnrecordError) else str(error)
-            answer = pack_failure(Failure(type(error).__name__, text, traceback.format_exc()))
+            said = pack_failure(Failure(type(error).__name__, text, traceback.format_exc()))
         with contextlib.suppress(OSError):  # gone meanwhile: the next read says so, too
-            socket.send_bytes(answer)
+            socket.send_bytes(said)
 
 
-def _compute(message: bytes, scorer: PairScorer, encoder: TextEncoder) -> bytes:
+def _compute(scorer: PairScorer, encoder: TextEncoder, message: bytes) -> bytes:
     request = unpack_request(message)
     model = encoder if request.pairs is None else scorer
     before = padding_tokens(model)
@@ -101,21 +132,29 @@ def _compute(message: bytes, scorer: PairScorer, encoder: TextEncoder) -> bytes:
     return pack_rows(rows, padding_tokens(model) - before)
 
 
-def _fork(control: Connection, sockets: Sequence[Connection], scorer: PairScorer, encoder: TextEncoder) -> list[int]:
+def _tag(tagger: Tagger | None, message: bytes) -> bytes:
+    assert tagger is not None  # noqa: S101 - the server knows what is installed, and asks for no other
+    document = unpack_document(message)
+    return pack_attributions(tagger.tag(document.text, document.sentences, document.hints))
+
+
+def _fork(control: Connection, work: Sequence[tuple[str, Connection, Callable[[bytes], bytes]]]) -> list[int]:
+    """A process for each name, socket and answer to what comes there. Returns their numbers."""
+    sockets = [socket for _, socket, _ in work]
     gc.collect()
     gc.freeze()  # a collection would write on pages that the hands share
     pids = []
-    for number, own in enumerate(sockets):
+    for name, own, answer in work:
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
-                _call_it(f"onrecord-hand-{number}")
+                _call_it(name)
                 control.close()
                 for other in sockets:  # or nobody would hear that the server has hung up on another one
                     if other is not own:
                         other.close()
-                status = attend(own, scorer, encoder)
+                status = attend(own, answer)
             except BaseException:
                 traceback.print_exc()
             finally:
@@ -147,8 +186,8 @@ def _tell(control: Connection, what: dict[str, Any]) -> None:
         control.send_bytes(json.dumps(what).encode("ascii"))
 
 
-def load(choice: ModelChoice, sockets: int) -> tuple[tuple[PairScorer, TextEncoder], int, dict[str, Any]]:
-    """See Load. Raises ConfigError, ModelUnusable."""
+def load(choice: ModelChoice, sockets: int) -> Loaded:
+    """See Load."""
     from onrecord_server.nli import batch_tokens
     from onrecord_server.nli.loading import find_classifier
     from onrecord_server.nli.models import load_both
@@ -160,7 +199,8 @@ def load(choice: ModelChoice, sockets: int) -> tuple[tuple[PairScorer, TextEncod
     for model in (scorer, encoder):  # all hands share what is made now
         model.prepare(tokens)
     # a fork takes one thread along: others might have held a lock, and a GPU's context does not survive it
-    count = sockets if on_cpu and _threads() == 1 else 1
+    forks = on_cpu and _threads() == 1
+    count = sockets if forks else 1
     about = {
         "model": asdict(scorer.info),
         "encoder": asdict(encoder.info),
@@ -170,7 +210,7 @@ def load(choice: ModelChoice, sockets: int) -> tuple[tuple[PairScorer, TextEncod
         "batch_tokens": tokens,
     }
     each = sockets // count if on_cpu else 1  # a GPU is not shared out
-    return (scorer.on_cores(each), encoder.on_cores(each)), count, about
+    return Loaded(scorer.on_cores(each), encoder.on_cores(each), count, forks, about)
 
 
 def _threads() -> int:
@@ -182,11 +222,12 @@ def _threads() -> int:
 
 
 def main() -> None:
-    """Entry point. Arguments: the file descriptors of the control socket and of one for each hand."""
+    """Entry point; see `keep` for the arguments."""
+    from onrecord_server.nli import find_tagger
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    control, *sockets = (Connection(int(number)) for number in sys.argv[1:])
-    sys.exit(keep(control, sockets, load))
+    sys.exit(keep(sys.argv[1:], load, find_tagger))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from onrecord_server.domain.errors import ConfigError, ModelError, ModelUnusable
-from onrecord_server.domain.types import ModelInfo
+from onrecord_server.domain.types import ModelInfo, Span, TaggedAttribution
 from onrecord_server.domain.weighing import Weighing
 from onrecord_server.nli.base import EncodedPair, FloatArray
 from onrecord_server.nli.calibration import Calibration, choose_calibration
 from onrecord_server.nli.files import weighing_beside
 from onrecord_server.nli.models import Hand, ModelChoice, Models
-from onrecord_server.nli.processes.messages import Failure, pack_pairs, pack_texts, unpack_answer
+from onrecord_server.nli.processes.messages import (
+    Document,
+    Failure,
+    pack_document,
+    pack_pairs,
+    pack_texts,
+    unpack_answer,
+    unpack_attributions,
+)
 from onrecord_server.nli.tokens import PairTokenizer
 
 _log = logging.getLogger(__name__)
@@ -49,16 +57,20 @@ class Line:
         self._why_gone = why_gone
         self._turn = threading.Lock()
 
-    def ask(self, request: bytes) -> FloatArray:
-        """The rows of the answer. ModelError, RemoteFailure; _Gone when the process is."""
+    def exchange(self, request: bytes) -> bytes:
+        """The answer. Gone when the process is."""
         with self._turn:
             try:
                 self._connection.send_bytes(request)
-                answer = unpack_answer(self._connection.recv_bytes())
+                return self._connection.recv_bytes()
             except (EOFError, OSError):
-                raise _Gone(self._why_gone()) from None
+                raise Gone(self._why_gone()) from None
+
+    def ask(self, request: bytes) -> FloatArray:
+        """The rows of the answer. ModelError, RemoteFailure; Gone when the process is."""
+        answer = unpack_answer(self.exchange(request))
         if isinstance(answer, Failure):
-            raise ModelError(answer.message) if answer.kind == "ModelError" else RemoteFailure(answer.trace)
+            raise _error(answer)
         rows, padding = answer
         self.padding_tokens += padding
         return rows
@@ -68,8 +80,14 @@ class Line:
         self._connection.close()
 
 
-class _Gone(BaseException):
+class Gone(BaseException):
     """No failure of an input, which another try could show: it ends the thread that asked."""
+
+
+def _error(failure: Failure) -> Exception:
+    """What the other process met, as it is raised here."""
+    kinds = {"ModelError": ModelError, "ModelUnusable": ModelUnusable}
+    return kinds[failure.kind](failure.message) if failure.kind in kinds else RemoteFailure(failure.trace)
 
 
 class RemoteScorer:
@@ -130,21 +148,44 @@ class RemoteEncoder:
         return self._line.ask(pack_texts(texts))
 
 
+class RemoteTagger:
+    """A Tagger in another process."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def tag(self, text: str, sentences: Sequence[Span], hints: Sequence[TaggedAttribution]) -> list[TaggedAttribution]:
+        """See Tagger. Raises what LazyTagger.tag does, and ModelUnusable when the process is gone."""
+        try:
+            answer = unpack_attributions(self._line.exchange(pack_document(Document(text, sentences, hints))))
+        except Gone as error:
+            raise ModelUnusable(str(error)) from None
+        if isinstance(answer, Failure):
+            raise _error(answer)
+        return answer
+
+
 class Apart:
     """A ModelHost whose models run in processes of their own. Loading begins at once.
 
-    command: what the keeper runs, which is given the numbers of its sockets.
+    tagger: have one for the attribution tagger, too. command: what the keeper runs, which is given the numbers of its
+    sockets (see child.keep).
     """
 
-    def __init__(self, choice: ModelChoice, hands: int, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, choice: ModelChoice, hands: int, command: Sequence[str] | None = None, *, tagger: bool = False
+    ) -> None:
         self._choice = choice
-        pairs = [socket.socketpair() for _ in range(1 + hands)]
+        pairs = [socket.socketpair() for _ in range(1 + tagger + hands)]
         theirs = [there for _, there in pairs]
+        numbers = [str(there.fileno()) for there in theirs]
+        if not tagger:
+            numbers.insert(1, "")
         given = command or [sys.executable, "-P", "-m", "onrecord_server.nli.processes.child"]
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
         try:
             self._keeper = subprocess.Popen(  # noqa: S603 - this program, in this interpreter
-                [*given, *(str(there.fileno()) for there in theirs)],
+                [*given, *numbers],
                 pass_fds=[there.fileno() for there in theirs],
                 env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
@@ -159,6 +200,7 @@ class Apart:
         control, *lines = (Connection(here.detach()) for here, _ in pairs)
         self._control = control
         self._lines = [Line(line, self._why_gone) for line in lines]
+        self._documents = self._lines.pop(0) if tagger else None
         self._forked: list[int] = []
         self._end = "is gone"  # how the first process ended that did
         self._ended = threading.Event()
@@ -181,6 +223,9 @@ class Apart:
         for line in self._lines[hello["hands"] :]:
             line.close()
         self._lines = self._lines[: hello["hands"]]
+        if self._documents and not hello["tagger"]:
+            self._documents.close()
+            self._documents = None
         self._loaded = True
         self._forked = hello["forked"]
         return self._models(hello)
@@ -199,7 +244,8 @@ class Apart:
         )
         both = [(scorer.on(line), RemoteEncoder(encoder, hello["dimension"], line)) for line in self._lines]
         hands = [Hand(*one, one) for one in both]
-        return Models(scorer, both[0][1], hands, hello["batch_tokens"], [self._keeper.pid, *self._forked])
+        tagger = RemoteTagger(self._documents) if self._documents else None
+        return Models(scorer, both[0][1], hands, hello["batch_tokens"], [self._keeper.pid, *self._forked], tagger)
 
     def watch(self, on_death: Callable[[BaseException], None]) -> None:
         """See ModelHost."""
@@ -230,7 +276,7 @@ class Apart:
         if self._closed.is_set():
             return
         self._closed.set()
-        for line in self._lines:
+        for line in (*self._lines, *([self._documents] if self._documents else ())):
             line.close()
         if not self._loaded:  # it hears nothing before it has loaded
             self._keeper.kill()

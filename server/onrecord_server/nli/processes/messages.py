@@ -2,7 +2,7 @@
 
 A request: `_REQUEST` (kind, inputs), then for pairs 32-bit integers (length, hypothesis_start and unread of
 each, then all ids), for texts a JSON list. An answer: `_ANSWER` (failed, rows, columns, padding) and 32-bit floats; one
-that failed holds JSON instead.
+that failed holds JSON instead. A document for the tagger, and what it found there, are JSON.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from onrecord_server.domain.types import Span, TaggedAttribution
 from onrecord_server.nli.base import EncodedPair, FloatArray
 
 _REQUEST = struct.Struct("<BI")
@@ -30,8 +32,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """What a Tagger is given."""
+
+    text: str
+    sentences: Sequence[Span]
+    hints: Sequence[TaggedAttribution]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a batch has no result. kind: name of the error's class; trace: for the log."""
+    """Why there is no result. kind: name of the error's class; trace: for the log."""
 
     kind: str
     message: str
@@ -82,3 +93,47 @@ def unpack_answer(message: bytes) -> tuple[FloatArray, int] | Failure:
     if failed:
         return Failure(**json.loads(message[_ANSWER.size :]))
     return np.frombuffer(message, "<f4", offset=_ANSWER.size).reshape(rows, columns).copy(), padding
+
+
+def pack_document(document: Document) -> bytes:
+    """A request for attributions. Characters that are not valid Unicode arrive as they are."""
+    spans = [(span.start, span.end) for span in document.sentences]
+    return json.dumps([document.text, spans, _plain(document.hints)]).encode("ascii")
+
+
+def unpack_document(message: bytes) -> Document:
+    """The document in a request."""
+    text, spans, hints = json.loads(message)
+    return Document(text, [Span(*span) for span in spans], _attributions(hints))
+
+
+def pack_attributions(found: Sequence[TaggedAttribution]) -> bytes:
+    """The answer to a document."""
+    return _ANSWER.pack(False, 0, 0, 0) + json.dumps(_plain(found)).encode("ascii")
+
+
+def unpack_attributions(message: bytes) -> list[TaggedAttribution] | Failure:
+    """What was found, or why nothing was."""
+    failed, *_ = _ANSWER.unpack_from(message)
+    content = json.loads(message[_ANSWER.size :])
+    return Failure(**content) if failed else _attributions(content)
+
+
+def _plain(found: Sequence[TaggedAttribution]) -> list[Any]:
+    """For JSON, which keeps floats as they are."""
+    return [
+        (
+            one.source and (one.source.start, one.source.end),
+            (one.cue.start, one.cue.end),
+            [(span.start, span.end) for span in one.content],
+            one.confidence,
+        )
+        for one in found
+    ]
+
+
+def _attributions(plain: list[Any]) -> list[TaggedAttribution]:
+    return [
+        TaggedAttribution(source and Span(*source), Span(*cue), tuple(Span(*span) for span in content), confidence)
+        for source, cue, content, confidence in plain
+    ]
