@@ -202,6 +202,28 @@ def test_a_process_that_dies_while_nothing_is_asked_of_it_is_told_of(apart: Call
     assert "was ended by SIGKILL; was there memory enough?" in str(told[0])
 
 
+async def test_a_process_that_does_not_answer_any_more_ends_the_worker(
+    apart: Callable[..., Apart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onrecord_server.nli.processes.host._STUCK_SECONDS", 3 * brittle_models.SLOW_SECONDS)
+    monkeypatch.setattr("onrecord_server.nli.processes.host._LOOK_SECONDS", 0.1)
+    host = apart(hands=1)
+    models = await asyncio.to_thread(host.load)
+    deaths: asyncio.Queue[BaseException] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    host.watch(lambda error: loop.call_soon_threadsafe(deaths.put_nowait, error))
+    for _ in range(4):  # one after the other they take longer than one may
+        await asyncio.to_thread(score, models, 0, "slow")
+    assert deaths.empty()
+    os.kill(models.processes[-1], signal.SIGSTOP)
+    asking = asyncio.create_task(asyncio.to_thread(score, models, 0, "plain"))
+    assert "a process with the models has not answered for 2 s" in str(await asyncio.wait_for(deaths.get(), PATIENCE))
+    await asyncio.to_thread(host.close)
+    assert ended(*models.processes)
+    with pytest.raises(BaseException, match="has not answered"):
+        await asyncio.wait_for(asking, PATIENCE)
+
+
 def test_the_keeper_s_death_is_told_and_ends_the_hands(apart: Callable[..., Apart]) -> None:
     host = apart()
     models = host.load()

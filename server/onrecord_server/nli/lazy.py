@@ -35,7 +35,7 @@ class LazyTagger:
             if self._tagger is None:
                 self._tagger = self._load()
                 logger.info("attribution tagger loaded")
-                # out of the collector's sight: to look through torch's objects takes 70 ms, and nothing is answered then
+                # out of the collector's sight: looking through torch's objects takes 70 ms, without any answer
                 gc.collect()
                 gc.freeze()
         return self._tagger.tag(text, sentences, hints)

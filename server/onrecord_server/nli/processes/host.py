@@ -39,6 +39,11 @@ _log = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0  # for the processes to end by themselves; a batch takes less
 _WORD_SECONDS = 1.0  # for the keeper's word on a hand that is gone
+_LOOK_SECONDS = 1.0  # how often for a hand that is stuck
+# A batch may take so long, and a second more for each so many bytes of it (of which a token has four): more than the
+# slowest machine that could be of any use
+_STUCK_SECONDS = 60.0
+_BYTES_PER_SECOND = 256
 # One thread in a process that forks, and that has one core: libraries would start theirs as they are loaded
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -53,6 +58,9 @@ class Line:
     def __init__(self, connection: Connection, why_gone: Callable[[], str]) -> None:
         """why_gone: what to say when nobody is at the other end any more; may block for a moment."""
         self.padding_tokens = 0
+        self.under_way: tuple[int, float] | None = None
+        """A number for the batch that is being waited for, and the seconds that it may take."""
+        self._count = 0
         self._connection = connection
         self._why_gone = why_gone
         self._turn = threading.Lock()
@@ -60,11 +68,15 @@ class Line:
     def exchange(self, request: bytes) -> bytes:
         """The answer. Gone when the process is."""
         with self._turn:
+            self._count += 1
+            self.under_way = self._count, _STUCK_SECONDS + len(request) / _BYTES_PER_SECOND
             try:
                 self._connection.send_bytes(request)
                 return self._connection.recv_bytes()
             except (EOFError, OSError):
                 raise Gone(self._why_gone()) from None
+            finally:
+                self.under_way = None
 
     def ask(self, request: bytes) -> FloatArray:
         """The rows of the answer. ModelError, RemoteFailure; Gone when the process is."""
@@ -165,6 +177,30 @@ class RemoteTagger:
         return answer
 
 
+class _StuckBatches:
+    """Batches that are waited for longer than they may take: their process is stopped, or a GPU hangs.
+
+    It counts its own looks, not the clock: a machine that was asleep meanwhile has not let anybody compute.
+    """
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self._lines = lines
+        self._seen: dict[Line, tuple[int, int]] = {}  # the batch, and at how many looks it was there
+
+    def longest(self) -> float:
+        """Look once. Seconds that one has been there too long; 0 when there is none."""
+        for line in self._lines:
+            batch = line.under_way
+            number, looks = self._seen.get(line, (0, 0))
+            if batch is None or batch[0] != number:
+                self._seen[line] = batch[0] if batch else 0, 0
+                continue
+            self._seen[line] = number, looks + 1
+            if (looks + 1) * _LOOK_SECONDS > batch[1]:
+                return (looks + 1) * _LOOK_SECONDS
+        return 0.0
+
+
 class Apart:
     """A ModelHost whose models run in processes of their own. Loading begins at once.
 
@@ -253,11 +289,18 @@ class Apart:
         self._watcher.start()
 
     def _watch(self, on_death: Callable[[BaseException], None]) -> None:
-        said = self._hear()
-        if not self._closed.is_set():
+        looking = _StuckBatches(self._lines)
+        while not self._control.poll(_LOOK_SECONDS):
+            if seconds := looking.longest():
+                self._end = f"has not answered for {seconds:.0f} s"
+                break
+        else:
+            said = self._hear()
+            if self._closed.is_set():
+                return
             self._end = _end(said["died"] if said else self._keeper.wait())
-            self._ended.set()
-            on_death(ModelUnusable(self._why_gone()))
+        self._ended.set()
+        on_death(ModelUnusable(self._why_gone()))
 
     def _why_gone(self) -> str:
         self._ended.wait(_WORD_SECONDS)
