@@ -6,7 +6,8 @@ the machine (docs/benchmarks.md, Speed). Here the server's process holds no mode
 
     server ── socket ── hand 0 ┐
            ── socket ── hand 1 ├ forked from the keeper once it has loaded: they share the weights' memory
+           ── socket ── tagger │
            ── control ─ keeper ┘   which then waits for the first of them to die
 
-messages.py: what is said on the sockets. child.py: the keeper and the hands. host.py: the server's side.
+messages.py: what is said on the sockets. child.py: the keeper and those it forks. host.py: the server's side.
 """
