@@ -225,7 +225,7 @@ async def serve(config: ServerConfig) -> int:
             failure = await _unless_stopped(stop, engine.died)
             inspecting.cancel()
             if failure is not None:
-                click.echo(f"onrecord: the inference worker died ({failure}); stopping", err=True)
+                _say(config, f"the inference worker died ({failure}); stopping")
             telemetry.serving(False)
             await drain(server, slot, health, guard, config.drain_seconds, http)
         return 0 if failure is None else 1
@@ -266,8 +266,16 @@ def run(config: ServerConfig) -> int:
     try:
         return asyncio.run(serve(config))
     except OnrecordError as error:
-        click.echo(f"onrecord: {error.message}", err=True)
+        _say(config, error.message)
         return 1
+
+
+def _say(config: ServerConfig, message: str) -> None:
+    """Why it ends: a line of the log where that is for programs, else one for whoever started it."""
+    if config.log_format == "json":
+        logger.critical("%s", message)
+    else:
+        click.echo(f"onrecord: {message}", err=True)
 
 
 def _spare_collections() -> None:

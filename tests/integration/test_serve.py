@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -104,6 +105,18 @@ async def fails(*arguments: str, code: str | None = None) -> str:
     assert len(lines) <= 2
     assert lines[-1].startswith("onrecord: ")
     return lines[-1]
+
+
+async def test_where_the_log_is_json_so_is_the_line_that_says_why_it_ends() -> None:
+    process = await spawn(
+        "--listen", "nobody.invalid:0", "--allow-remote", "--store", ":memory:", "--log-format", "json"
+    )
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    last = json.loads(err.splitlines()[-1])
+    assert last["level"] == "critical"
+    assert "--listen" in last["message"]
 
 
 async def test_ready_line_ready_file_health_and_a_clean_stop(start: Start, tmp_path: Path) -> None:
