@@ -64,14 +64,14 @@ class PackedLayers:
 
     def __call__(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for every token, shape of `states`, in the arithmetic's format."""
-        tall = heightened(states, layout.rows, self._format)
+        tall = with_rows(states, layout.rows, self._format)
         for layer in self._layers:
             tall = self._run(layer, tall, layout)
         return tall[: layout.tokens]
 
     def first(self, states: Tensor, layout: Layout) -> Tensor:
         """The last layer's output for each sequence's first token, in packed order."""
-        tall = heightened(states, layout.rows, self._format)
+        tall = with_rows(states, layout.rows, self._format)
         for layer in self._layers[:-1]:
             tall = self._run(layer, tall, layout)
         return self._run(self._layers[-1], tall, layout, first_only=True)[: len(layout.starts)]
@@ -93,8 +93,8 @@ class PackedLayers:
         if first_only:
             # of all other tokens only keys and values are looked at; the rest of this layer is not computed for them
             rows = round_up(len(layout.starts), states.device)
-            states = heightened(states.index_select(0, layout.starts), rows, states.dtype)
-            mixed = heightened(self._attend_first(qkv, layout), rows, states.dtype)
+            states = with_rows(states.index_select(0, layout.starts), rows, states.dtype)
+            mixed = with_rows(self._attend_first(qkv, layout), rows, states.dtype)
         else:
             mixed = self._attend(qkv, layout)
         states = normalised(layer.attention_out(mixed).add_(states), layer.attention_norm, self._eps)
@@ -212,7 +212,7 @@ def normalised(states: Tensor, norm: tuple[Tensor, Tensor], eps: float) -> Tenso
     return functional.layer_norm(states, states.shape[1:], *norm, eps)
 
 
-def heightened(states: Tensor, rows: int, dtype: torch.dtype) -> Tensor:
+def with_rows(states: Tensor, rows: int, dtype: torch.dtype) -> Tensor:
     """The states in a format, with zeros below them up to so many rows."""
     if len(states) == rows:
         return states.to(dtype)

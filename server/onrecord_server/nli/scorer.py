@@ -18,7 +18,7 @@ from onrecord_server.nli.files import ModelFiles
 from onrecord_server.nli.labels import LABELS
 from onrecord_server.nli.lanes import Lanes, share_products
 from onrecord_server.nli.layout import round_up, row_counts
-from onrecord_server.nli.packed import PackedBert, heightened
+from onrecord_server.nli.packed import PackedBert, with_rows
 from onrecord_server.nli.products import Arithmetic, plain
 from onrecord_server.nli.tokens import PairTokenizer
 
@@ -83,7 +83,7 @@ class PackedClassifier:
 
     def _outputs(self, first: torch.Tensor) -> torch.Tensor:
         """From the last states of the first tokens."""
-        rows = heightened(first, round_up(len(first), first.device), torch.float32)
+        rows = with_rows(first, round_up(len(first), first.device), torch.float32)
         pooled = torch.tanh(torch.nn.functional.linear(rows, *self._pooler))
         return torch.nn.functional.linear(pooled, *self._head)[: len(first)]
 

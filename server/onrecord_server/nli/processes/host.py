@@ -289,15 +289,15 @@ class Apart:
         self._watcher.start()
 
     def _watch(self, on_death: Callable[[BaseException], None]) -> None:
-        looking = _StuckBatches(self._lines)
-        while not self._control.poll(_LOOK_SECONDS):
-            if seconds := looking.longest():
-                self._end = f"has not answered for {seconds:.0f} s"
-                break
+        looking, stuck = _StuckBatches(self._lines), 0.0
+        while not stuck and not self._control.poll(_LOOK_SECONDS):
+            stuck = looking.longest()
+        said = None if stuck else self._hear()
+        if self._closed.is_set():
+            return
+        if stuck:
+            self._end = f"has not answered for {stuck:.0f} s"
         else:
-            said = self._hear()
-            if self._closed.is_set():
-                return
             self._end = _end(said["died"] if said else self._keeper.wait())
         self._ended.set()
         on_death(ModelUnusable(self._why_gone()))
