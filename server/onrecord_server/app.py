@@ -118,7 +118,7 @@ async def open_engine(config: ServerConfig, meter: Meter | None = None) -> Async
             scorer,
             encoder,
             hands=models.hands,
-            max_batch_tokens=config.max_batch_tokens or min(models.batch_tokens, config.max_queue_tokens),
+            max_batch_tokens=min(models.batch_tokens, config.max_queue_tokens),
             max_queue_tokens=config.max_queue_tokens,
             cache_pairs=config.cache_pairs,
             on_death=lambda error: None if died.done() else died.set_result(error),
@@ -169,6 +169,7 @@ async def _model_host(config: ServerConfig, *, tagger: bool) -> AsyncIterator[Mo
         threads=config.threads,
         calibration=config.calibration,
         device=config.device,
+        batch_tokens=config.max_batch_tokens,
     )
     host = await asyncio.to_thread(start_models, choice, config.inference, tagger=tagger)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -222,6 +223,47 @@ async def test_a_process_that_does_not_answer_any_more_ends_the_worker(
     assert ended(*models.processes)
     with pytest.raises(BaseException, match="has not answered"):
         await asyncio.wait_for(asking, PATIENCE)
+
+
+def test_a_tagger_that_does_not_answer_any_more_is_told_of_and_nobody_waits_for_it(
+    apart: Callable[..., Apart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onrecord_server.nli.processes.host._STUCK_SECONDS", 0.5)
+    monkeypatch.setattr("onrecord_server.nli.processes.host._LOOK_SECONDS", 0.1)
+    host = apart(tagger=True)
+    models = host.load()
+    assert models.tagger is not None
+    heard = threading.Event()
+    host.watch(lambda error: heard.set())
+    os.kill(models.processes[-1], signal.SIGSTOP)
+    with pytest.raises(ModelUnusable, match="has not answered for 1 s"):
+        models.tagger.tag("plain", [Span(0, 5)], [])
+    assert heard.wait(PATIENCE)
+    assert ended(*models.processes[1:])
+
+
+def test_who_waits_for_a_document_is_told_at_once_when_the_server_stops(apart: Callable[..., Apart]) -> None:
+    host = apart(tagger=True)
+    tagger = host.load().tagger
+    assert tagger is not None
+    told: list[str] = []
+
+    def ask() -> None:
+        with contextlib.suppress(ModelUnusable):
+            tagger.tag("slow", [Span(0, 4)], [])
+            return
+        told.append("gone")
+
+    asking = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in asking:
+        thread.start()
+    time.sleep(brittle_models.SLOW_SECONDS / 2)
+    began = time.monotonic()
+    host.close()
+    for thread in asking:
+        thread.join(PATIENCE)
+    assert time.monotonic() - began < 4  # not a second for each
+    assert len(told) >= 5
 
 
 def test_the_keeper_s_death_is_told_and_ends_the_hands(apart: Callable[..., Apart]) -> None:

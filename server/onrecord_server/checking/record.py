@@ -18,6 +18,7 @@ from onrecord_server.checking.changes import Changes
 from onrecord_server.checking.collections import Collections
 from onrecord_server.checking.indexing import Embedder, fill
 from onrecord_server.checking.puts import Puts
+from onrecord_server.checking.turns import Turns
 from onrecord_server.domain import limits, validation
 from onrecord_server.domain.errors import AlreadyExists, InvalidInput, ModelError, ModelUnusable, OnrecordError
 from onrecord_server.domain.types import RequestKey, Source, Statement, StatementDraft, StatementFilter
@@ -26,6 +27,7 @@ from onrecord_server.store.base import FloatArray, Found, Page, Put, Snapshot, S
 
 # Characters of a document's id that begin its statements' ids: 64 bits, so no two documents meet.
 _DOCUMENT_PREFIX = 16
+_READERS = 4  # documents read at once; in threads of their own, as a long one takes minutes
 SEARCH_PAGE = 20
 """Statements a page of a search, unless it is told how many."""
 
@@ -64,6 +66,7 @@ class Record:
         self._worker = worker
         self._deferred = deferred
         self._puts = Puts(store)
+        self._reading = Turns(_READERS, "ingest")
         self._storing_document = asyncio.Lock()
         self._storing: set[asyncio.Task[IngestResult]] = set()  # so that none is collected before it is done
         self.changes = Changes(store, worker)
@@ -208,7 +211,7 @@ class Record:
         stored = await self._stored(parent, document_id(text))
         if stored is not None:
             return stored
-        read = await asyncio.to_thread(ingest_document, text, source, self._tagger)
+        read = await self._reading.run(Priority.BULK, ingest_document, text, source, self._tagger)
         if dry_run or not read.drafts:
             return IngestResult(read.document, read.drafts, False, read.publish_time)
         drafts = _named(parent, read.document, read.drafts)

@@ -12,7 +12,10 @@ from onrecord_server.nli.lazy import Tagger
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which models to load and how. Fields: see load_scorer and load_encoder; precision "fp32" is of both."""
+    """Which models to load and how. Fields: see load_scorer and load_encoder; precision "fp32" is of both.
+
+    batch_tokens: tokens of a batch that each hand will be given; None: what suits the device.
+    """
 
     model: str
     encoder: str
@@ -22,6 +25,7 @@ class ModelChoice:
     threads: int | None = None
     calibration: str | None = None
     device: str = "auto"
+    batch_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Hand:
 class Models:
     """What was loaded. `scorer` and `encoder` say what they are, and tokenise; `hands` compute: one at least.
 
-    batch_tokens: tokens of a batch that each hand is best given. processes: that hold the models, none for this one.
+    batch_tokens: tokens of a batch that each hand is given. processes: that hold the models, none for this one.
     tagger: the attribution tagger, where it has a process.
     """
 
@@ -117,7 +121,8 @@ class Here:
         from onrecord_server.nli import batch_tokens
 
         scorer, encoder = load_both(self._choice)
-        return Models(scorer, encoder, hands(scorer, encoder), batch_tokens(self._choice.model, self._choice.device))
+        tokens = self._choice.batch_tokens or batch_tokens(self._choice.model, self._choice.device)
+        return Models(scorer, encoder, hands(scorer, encoder), tokens)
 
     def watch(self, on_death: Callable[[BaseException], None]) -> None:
         """Nothing can die without the server."""

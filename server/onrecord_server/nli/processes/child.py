@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from onrecord_server.domain.errors import ConfigError, OnrecordError
+from onrecord_server.domain.errors import ConfigError, ModelUnusable, OnrecordError
 from onrecord_server.nli.base import PairScorer, TextEncoder, padding_tokens
 from onrecord_server.nli.models import ModelChoice
 from onrecord_server.nli.processes.messages import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from onrecord_server.nli.encoder import SentenceEncoder
     from onrecord_server.nli.scorer import ClassifierScorer
 
+_MOST_PREPARED = 4  # times the usual tokens of a batch; what larger ones need is made when they come
 _PANIC = "PanicException"  # how a tokeniser written in Rust fails on an input that it was not made for; no Exception
 
 
@@ -195,9 +196,14 @@ def load(choice: ModelChoice, sockets: int) -> Loaded:
 
     both = load_both(replace(choice, threads=1))
     scorer, encoder = cast("ClassifierScorer", both[0]), cast("SentenceEncoder", both[1])  # no fakes, these
-    tokens, on_cpu = batch_tokens(choice.model, choice.device), find_device(choice.device).type == "cpu"
-    for model in (scorer, encoder):  # all hands share what is made now
-        model.prepare(tokens)
+    usual, on_cpu = batch_tokens(choice.model, choice.device), find_device(choice.device).type == "cpu"
+    tokens = choice.batch_tokens or usual
+    try:
+        for model in (scorer, encoder):  # all hands share what is made now
+            model.prepare(min(tokens, _MOST_PREPARED * usual))
+    except RuntimeError as error:  # no memory, usually
+        why = str(error).partition("\n")[0]
+        raise ModelUnusable(f"cannot compute a batch of {tokens:,} tokens; lower --max-batch-tokens ({why})") from error
     # a fork takes one thread along: others might have held a lock, and a GPU's context does not survive it
     forks = on_cpu and _threads() == 1
     count = sockets if forks else 1

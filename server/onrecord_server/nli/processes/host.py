@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 _END_SECONDS = 5.0  # for the processes to end by themselves; a batch takes less
 _WORD_SECONDS = 1.0  # for the keeper's word on a hand that is gone
 _LOOK_SECONDS = 1.0  # how often for a hand that is stuck
-# A batch may take so long, and a second more for each so many bytes of it (of which a token has four): more than the
-# slowest machine that could be of any use
+# A batch or a document may take so long, and a second more for each so many bytes of it (of which a token has four):
+# more than the slowest machine that could be of any use
 _STUCK_SECONDS = 60.0
 _BYTES_PER_SECOND = 256
 # One thread in a process that forks, and that has one core: libraries would start theirs as they are loaded
@@ -73,7 +73,7 @@ class Line:
             try:
                 self._connection.send_bytes(request)
                 return self._connection.recv_bytes()
-            except (EOFError, OSError):
+            except (EOFError, OSError, TypeError):  # the last when it is closed between two parts of an answer
                 raise Gone(self._why_gone()) from None
             finally:
                 self.under_way = None
@@ -165,6 +165,7 @@ class RemoteTagger:
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._loaded = False
 
     def tag(self, text: str, sentences: Sequence[Span], hints: Sequence[TaggedAttribution]) -> list[TaggedAttribution]:
         """See Tagger. Raises what LazyTagger.tag does, and ModelUnusable when the process is gone."""
@@ -174,11 +175,14 @@ class RemoteTagger:
             raise ModelUnusable(str(error)) from None
         if isinstance(answer, Failure):
             raise _error(answer)
+        if not self._loaded:  # its own process has no log
+            self._loaded = True
+            _log.info("attribution tagger loaded")
         return answer
 
 
 class _StuckBatches:
-    """Batches that are waited for longer than they may take: their process is stopped, or a GPU hangs.
+    """Batches and documents that are waited for longer than they may take: a process is stopped, or a GPU hangs.
 
     It counts its own looks, not the clock: a machine that was asleep meanwhile has not let anybody compute.
     """
@@ -289,7 +293,7 @@ class Apart:
         self._watcher.start()
 
     def _watch(self, on_death: Callable[[BaseException], None]) -> None:
-        looking, stuck = _StuckBatches(self._lines), 0.0
+        looking, stuck = _StuckBatches(self._all_lines()), 0.0
         while not stuck and not self._control.poll(_LOOK_SECONDS):
             stuck = looking.longest()
         said = None if stuck else self._hear()
@@ -297,6 +301,7 @@ class Apart:
             return
         if stuck:
             self._end = f"has not answered for {stuck:.0f} s"
+            self._kill()  # whoever waits for it is to hear of it
         else:
             self._end = _end(said["died"] if said else self._keeper.wait())
         self._ended.set()
@@ -319,7 +324,8 @@ class Apart:
         if self._closed.is_set():
             return
         self._closed.set()
-        for line in (*self._lines, *([self._documents] if self._documents else ())):
+        self._ended.set()  # nothing more will be said of it
+        for line in self._all_lines():
             line.close()
         if not self._loaded:  # it hears nothing before it has loaded
             self._keeper.kill()
@@ -327,13 +333,20 @@ class Apart:
             self._keeper.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:  # one of them is stopped, say, or the machine has no time for it
             _log.warning("the models' processes do not end; killing them")
-            for process in (*self._forked, self._keeper.pid):  # the keeper has not waited for those that run
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            self._keeper.wait()
+            self._kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a GPU's driver may hold it for ever
+                self._keeper.wait(_END_SECONDS)
         if self._watcher:
             self._watcher.join(_END_SECONDS)
         self._control.close()
+
+    def _all_lines(self) -> list[Line]:
+        return [*self._lines, *([self._documents] if self._documents else ())]
+
+    def _kill(self) -> None:
+        """All of them: they are a group, whose number stays the keeper's until it has been waited for."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._keeper.pid, signal.SIGKILL)
 
 
 def _end(status: int) -> str:

@@ -58,7 +58,7 @@ def pack_pairs(batch: Sequence[EncodedPair]) -> bytes:
 
 
 def pack_texts(texts: Sequence[str]) -> bytes:
-    """A request for vectors. Characters that are not valid Unicode arrive as they are."""
+    """A request for vectors. Lone surrogates arrive as they are."""
     return _REQUEST.pack(_TEXTS, len(texts)) + json.dumps(list(texts)).encode("ascii")
 
 
@@ -96,7 +96,7 @@ def unpack_answer(message: bytes) -> tuple[FloatArray, int] | Failure:
 
 
 def pack_document(document: Document) -> bytes:
-    """A request for attributions. Characters that are not valid Unicode arrive as they are."""
+    """A request for attributions. Lone surrogates arrive as they are."""
     spans = [(span.start, span.end) for span in document.sentences]
     return json.dumps([document.text, spans, _plain(document.hints)]).encode("ascii")
 
