@@ -33,7 +33,7 @@ def keep_freed() -> bool:
 
 
 def give_back() -> None:
-    """Return to the kernel what is free now, once: loading frees more than a batch will ever use again.
+    """Return to the kernel what is free now, after work that took more than what follows: loading, a document.
 
     Only where `keep_freed` keeps it.
     """

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from onrecord_server.domain.errors import ConfigError, ModelUnusable, OnrecordError
 from onrecord_server.nli.base import PairScorer, TextEncoder, padding_tokens
+from onrecord_server.nli.memory import give_back
 from onrecord_server.nli.models import ModelChoice
 from onrecord_server.nli.processes.messages import (
     Failure,
@@ -136,7 +137,9 @@ def _compute(scorer: PairScorer, encoder: TextEncoder, message: bytes) -> bytes:
 def _tag(tagger: Tagger | None, message: bytes) -> bytes:
     assert tagger is not None  # noqa: S101 - the server knows what is installed, and asks for no other
     document = unpack_document(message)
-    return pack_attributions(tagger.tag(document.text, document.sentences, document.hints))
+    found = tagger.tag(document.text, document.sentences, document.hints)
+    give_back()  # the next document may be long in coming
+    return pack_attributions(found)
 
 
 def _fork(control: Connection, work: Sequence[tuple[str, Connection, Callable[[bytes], bytes]]]) -> list[int]:
