@@ -105,7 +105,7 @@ def main() -> int:
         with contextlib.redirect_stdout(rows):
             print("interactive checks beside a stream; overload …", file=sys.stderr)
             under_stream.measure(address, 4 * given.seconds, given.out)
-            overload.measure(address, given.seconds, 10, given.out)
+            overload.measure(address, given.seconds, 10, out=given.out)
     head = "| figure | measured | at least | aim | | |\n|---|---|---|---|---|---|"
     made = f"{table(reports)}\n\n{head}\n{rows.getvalue()}"
     (given.out / "table.md").write_text(made, encoding="utf-8")
