@@ -7,7 +7,10 @@ import math
 _MEMORY = 0.98  # weight of what was seen before, a batch
 _LONG_MEMORY = 0.99  # the same, a caller: what it teaches is about those who were let in a while ago
 _LATE = 0.03  # share of callers who may be in for longer than was foreseen
-_HALF_LIFE = 5.0  # seconds in which half of what is added is forgotten: those who are refused teach nothing
+# Seconds in which half of what is added is forgotten, where nobody was late for a while: those who are refused teach
+# nothing, and after a machine has stood still nearly everybody is
+_HALF_LIFE = 3.0
+_A_WHILE = 3.0
 _CLIP = 4.0  # mean deviations, and a moment, that a caller may be off by and count in full
 _MOMENT = 0.05  # seconds
 _STEP = 0.5  # mean deviations by which what is added for that moves, most of it at each who is
@@ -82,6 +85,7 @@ class Foresight:
         self._deviation = 0.0
         self._margin = 0.0
         self._at = 0.0  # when the margin was that
+        self._late_at = -math.inf  # when somebody was in for longer than was foreseen
 
     def saw(self, expected: float, took: float, now: float) -> None:
         """A caller who was expected to be in so long, in seconds, was in for so long."""
@@ -93,7 +97,11 @@ class Foresight:
             off = took - line
             self._deviation = _LONG_MEMORY * self._deviation + (1 - _LONG_MEMORY) * abs(off)
             step = _STEP * self._deviation
-            self._margin = max(0.0, self._margin + (step * (1 - _LATE) if off > self._margin else -step * _LATE))
+            if off > self._margin:
+                self._margin += step * (1 - _LATE)
+                self._late_at = now
+            else:
+                self._margin = max(0.0, self._margin - step * _LATE)
         self._line.saw(x, took)
 
     def seconds(self, expected: float, now: float) -> float:
@@ -103,7 +111,8 @@ class Foresight:
         return max(expected, self._seconds(round(1e3 * expected)) + self._margin_at(now))
 
     def _margin_at(self, now: float) -> float:
-        return self._margin * math.exp2(-max(0.0, now - self._at) / _HALF_LIFE)
+        since = max(self._at, self._late_at + _A_WHILE)
+        return self._margin * math.exp2(-max(0.0, now - since) / _HALF_LIFE)
 
     def _seconds(self, x: int) -> float:
         return self._line.fixed + self._line.each * x
