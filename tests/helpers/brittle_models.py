@@ -27,7 +27,7 @@ from onrecord_server.nli.tokens import PairTokenizer
 
 WORDS = ("[UNK]", "plain", "sick", "wrong", "panic", "fatal", "killed", "slow")
 INFO = ModelInfo("brittle", "1", ("entailment", "neutral", "contradiction"), max_tokens=64)
-SLOW_SECONDS = 0.5
+SLOW_SECONDS = float(os.environ.get("BRITTLE_SLOW_SECONDS", "0.5"))
 
 
 class PanicException(BaseException):

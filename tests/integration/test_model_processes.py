@@ -242,6 +242,22 @@ def test_a_tagger_that_does_not_answer_any_more_is_told_of_and_nobody_waits_for_
     assert ended(*models.processes[1:])
 
 
+@pytest.mark.parametrize("victim", [0, 1], ids=["keeper", "hand"])
+def test_when_another_process_dies_nobody_waits_for_the_rest_of_a_document(
+    apart: Callable[..., Apart], monkeypatch: pytest.MonkeyPatch, victim: int
+) -> None:
+    monkeypatch.setenv("BRITTLE_SLOW_SECONDS", "60")
+    host = apart(tagger=True)
+    models = host.load()
+    assert models.tagger is not None
+    host.watch(lambda error: None)
+    threading.Timer(0.2, os.kill, (models.processes[victim], signal.SIGKILL)).start()
+    with pytest.raises(ModelUnusable, match="was ended by SIGKILL"):
+        models.tagger.tag("slow", [Span(0, 4)], [])
+    host.close()
+    assert ended(*models.processes)
+
+
 def test_who_waits_for_a_document_is_told_at_once_when_the_server_stops(apart: Callable[..., Apart]) -> None:
     host = apart(tagger=True)
     tagger = host.load().tagger

@@ -299,9 +299,9 @@ class Apart:
         said = None if stuck else self._hear()
         if self._closed.is_set():
             return
+        self._kill()  # the others, too: whoever waits for one of them is to hear of it, and not at the end of its work
         if stuck:
             self._end = f"has not answered for {stuck:.0f} s"
-            self._kill()  # whoever waits for it is to hear of it
         else:
             self._end = _end(said["died"] if said else self._keeper.wait())
         self._ended.set()
@@ -325,6 +325,9 @@ class Apart:
             return
         self._closed.set()
         self._ended.set()  # nothing more will be said of it
+        if self._documents and self._documents.under_way:  # nobody waits any more, and a document may take minutes
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._forked[-1], signal.SIGKILL)
         for line in self._all_lines():
             line.close()
         if not self._loaded:  # it hears nothing before it has loaded
